@@ -1,0 +1,184 @@
+import { inlined, type Schema, type SchemaObject, type Schemas, toTypescript } from './schemas.ts'
+
+export type CacheRule = {
+  maxAgeSeconds: number
+  staleWhileRevalidateSeconds: number
+  staleIfErrorSeconds: number
+}
+type PageQuery = { page?: true; properties?: Schemas }
+export type RouteSource = {
+  method: string
+  path: string
+  summary: string
+  access: string
+  rate: string
+  cache?: CacheRule
+  query?: 'page' | PageQuery
+  headers?: { required?: string[]; optional?: string[] }
+  body?: Schema
+  bodyType?: 'raw' | 'text/csv'
+  bodyLimitBytes?: number
+  idempotent?: true
+  stream?: true
+  responses: Record<string, Schema | null>
+}
+export type ServiceSource = {
+  service: string
+  schemas?: Schemas
+  routes: Record<string, RouteSource>
+}
+export type CommonSource = {
+  schemas: Schemas
+  page: Schemas
+  params: Schemas
+  headers: Record<string, SchemaObject>
+}
+
+/** `access: products:write` is short for the permission; the other words stand for themselves. */
+export function toAccess(access: string): { kind: string; permission?: string } {
+  return access.includes(':') ? { kind: 'permission', permission: access } : { kind: access }
+}
+
+function parameterNames(path: string): string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string)
+}
+
+/** The object schemas of a route's inputs, in our YAML's short form. */
+export function toInputs(route: RouteSource, common: CommonSource): Record<string, Schema> {
+  const inputs: Record<string, Schema> = {}
+  const params = parameterNames(route.path)
+  if (params.length > 0) {
+    const known = params.map((name) => {
+      if (!common.params[name]) throw new Error(`common.yaml has no parameter “${name}”.`)
+      return [name, common.params[name]]
+    })
+    inputs.params = { type: 'object', properties: Object.fromEntries(known) }
+  }
+  const query = route.query === 'page' ? { page: true as const } : route.query
+  const properties = { ...(query?.page ? common.page : {}), ...query?.properties }
+  inputs.query = { type: 'object', properties, optional: Object.keys(properties) }
+  const { required = [], optional = [] } = route.headers ?? {}
+  if (required.length + optional.length > 0) {
+    const named = [...required, ...optional].map((name) => [
+      name.toLowerCase(),
+      common.headers[name],
+    ])
+    inputs.headers = {
+      type: 'object',
+      open: true,
+      properties: Object.fromEntries(named),
+      optional: optional.map((name) => name.toLowerCase()),
+    }
+  }
+  if (route.body) inputs.body = route.body
+  return inputs
+}
+
+/** A query parameter with a default is there after validation. */
+function presentAfterDefaults(query: Schema): Schema {
+  const { properties, ...rest } = query as { properties: Record<string, SchemaObject | string> }
+  const optional = Object.entries(properties)
+    .filter(([, schema]) => typeof schema === 'string' || schema.default === undefined)
+    .map(([name]) => name)
+  return { ...rest, properties, optional }
+}
+
+/** The module of one service: its types, its operations by name, its routes as data. */
+export async function toHttpModule(source: ServiceSource, common: CommonSource): Promise<string> {
+  const names: Schemas = { ...common.schemas, ...source.schemas }
+  const routes: Record<string, unknown> = {}
+  const types: Record<string, Schema> = { ...source.schemas }
+  const operations: string[] = []
+  for (const [operation, route] of Object.entries(source.routes)) {
+    const { query, headers, body, responses, access, ...plain } = route
+    const inputs = toInputs(route, common)
+    const members = ['params', 'query', 'headers', 'body'].map((part) => {
+      const schema = inputs[part]
+      if (schema === undefined) {
+        const raw = part === 'body' && route.bodyType
+        return `${part}: ${raw ? (raw === 'raw' ? 'Buffer' : 'string') : 'undefined'}`
+      }
+      if (typeof schema === 'string') {
+        types[schema] = names[schema] as Schema
+        return `${part}: ${schema}`
+      }
+      const name = `${capitalize(operation)}${capitalize(part)}`
+      types[name] = part === 'query' ? presentAfterDefaults(schema) : schema
+      return `${part}: ${name}`
+    })
+    const success = Object.entries(responses).find(([status]) => status.startsWith('2'))?.[1]
+    const reply = typeof success === 'string' ? success : 'undefined'
+    operations.push(`  ${operation}: { ${members.join('; ')}; reply: ${reply} }`)
+    routes[operation] = {
+      operation,
+      service: source.service,
+      ...plain,
+      access: toAccess(access),
+      ...Object.fromEntries(Object.entries(inputs).map(([k, v]) => [k, inlined(v, names)])),
+      responses: Object.fromEntries(
+        Object.entries(responses).map(([status, schema]) => [
+          status,
+          schema === null ? null : inlined(schema, names),
+        ]),
+      ),
+    }
+  }
+  const declarations = await toTypescript(types, names)
+  return [
+    declarations,
+    `export type Operations = {\n${operations.join('\n')}\n}`,
+    `export const routes = ${JSON.stringify(routes, null, 2)} as const`,
+  ].join('\n')
+}
+
+/** What the gateway routes by: every route that is not internal, without its schemas. */
+export function toRoutingModule(sources: ServiceSource[], rates: unknown): string {
+  const routes = sources.flatMap(({ service, routes: all }) =>
+    Object.entries(all)
+      .filter(([, route]) => route.access !== 'internal')
+      .map(([operation, route]) => {
+        const { method, path, access, rate, cache, bodyLimitBytes, stream, idempotent } = route
+        const query: PageQuery = route.query === 'page' ? { page: true } : (route.query ?? {})
+        const known = [
+          ...(query.page ? ['limit', 'cursor'] : []),
+          ...Object.keys(query.properties ?? {}),
+        ]
+        return {
+          operation,
+          service,
+          method,
+          path,
+          access: toAccess(access),
+          rate,
+          ...(cache && { cache }),
+          ...(bodyLimitBytes && { bodyLimitBytes }),
+          ...(stream && { stream }),
+          ...(idempotent && { idempotent }),
+          query: known.sort(),
+        }
+      }),
+  )
+  return [
+    `export type PublicRoute = {
+  operation: string
+  service: string
+  method: string
+  path: string
+  access: { kind: string; permission?: string }
+  rate: RateClass
+  cache?: { maxAgeSeconds: number; staleWhileRevalidateSeconds: number; staleIfErrorSeconds: number }
+  bodyLimitBytes?: number
+  stream?: boolean
+  idempotent?: boolean
+  /** The names of its query parameters, sorted. */
+  query: readonly string[]
+}`,
+    `export const rates = ${JSON.stringify(rates, null, 2)} as const`,
+    'export type RateClass = keyof typeof rates',
+    `export const publicRoutes: readonly PublicRoute[] = ${JSON.stringify(routes, null, 2)}`,
+  ].join('\n\n')
+}
+
+export function capitalize(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1)
+}
