@@ -34,11 +34,11 @@ export interface SignOutEverywhereQuery {}
 export interface GetKeySetQuery {}
 
 export type Operations = {
-  signIn: { params: undefined; query: SignInQuery; headers: undefined; body: SignIn; reply: Tokens }
-  refreshSession: { params: undefined; query: RefreshSessionQuery; headers: undefined; body: Refresh; reply: Tokens }
-  signOut: { params: undefined; query: SignOutQuery; headers: undefined; body: undefined; reply: undefined }
-  signOutEverywhere: { params: undefined; query: SignOutEverywhereQuery; headers: undefined; body: undefined; reply: undefined }
-  getKeySet: { params: undefined; query: GetKeySetQuery; headers: undefined; body: undefined; reply: KeySet }
+  signIn: { params: undefined; query: SignInQuery; headers: undefined; body: SignIn; reply: Tokens; access: 'public' }
+  refreshSession: { params: undefined; query: RefreshSessionQuery; headers: undefined; body: Refresh; reply: Tokens; access: 'public' }
+  signOut: { params: undefined; query: SignOutQuery; headers: undefined; body: undefined; reply: undefined; access: 'signed-in' }
+  signOutEverywhere: { params: undefined; query: SignOutEverywhereQuery; headers: undefined; body: undefined; reply: undefined; access: 'signed-in' }
+  getKeySet: { params: undefined; query: GetKeySetQuery; headers: undefined; body: undefined; reply: KeySet; access: 'public' }
 }
 export const routes = {
   "signIn": {

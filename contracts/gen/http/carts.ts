@@ -71,13 +71,13 @@ export interface StreamCartParams {
 export interface StreamCartQuery {}
 
 export type Operations = {
-  createCart: { params: undefined; query: CreateCartQuery; headers: undefined; body: undefined; reply: Cart }
-  getCurrentCart: { params: undefined; query: GetCurrentCartQuery; headers: undefined; body: undefined; reply: Cart }
-  getCart: { params: GetCartParams; query: GetCartQuery; headers: undefined; body: undefined; reply: Cart }
-  putCartLine: { params: PutCartLineParams; query: PutCartLineQuery; headers: undefined; body: CartLineQuantity; reply: Cart }
-  removeCartLine: { params: RemoveCartLineParams; query: RemoveCartLineQuery; headers: undefined; body: undefined; reply: Cart }
-  claimCart: { params: ClaimCartParams; query: ClaimCartQuery; headers: undefined; body: undefined; reply: Cart }
-  streamCart: { params: StreamCartParams; query: StreamCartQuery; headers: undefined; body: undefined; reply: undefined }
+  createCart: { params: undefined; query: CreateCartQuery; headers: undefined; body: undefined; reply: Cart; access: 'optional' }
+  getCurrentCart: { params: undefined; query: GetCurrentCartQuery; headers: undefined; body: undefined; reply: Cart; access: 'signed-in' }
+  getCart: { params: GetCartParams; query: GetCartQuery; headers: undefined; body: undefined; reply: Cart; access: 'optional' }
+  putCartLine: { params: PutCartLineParams; query: PutCartLineQuery; headers: undefined; body: CartLineQuantity; reply: Cart; access: 'optional' }
+  removeCartLine: { params: RemoveCartLineParams; query: RemoveCartLineQuery; headers: undefined; body: undefined; reply: Cart; access: 'optional' }
+  claimCart: { params: ClaimCartParams; query: ClaimCartQuery; headers: undefined; body: undefined; reply: Cart; access: 'signed-in' }
+  streamCart: { params: StreamCartParams; query: StreamCartQuery; headers: undefined; body: undefined; reply: undefined; access: 'optional' }
 }
 export const routes = {
   "createCart": {

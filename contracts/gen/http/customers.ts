@@ -89,17 +89,17 @@ export interface ExportMeQuery {}
 export interface EraseMeQuery {}
 
 export type Operations = {
-  signUp: { params: undefined; query: SignUpQuery; headers: undefined; body: SignUp; reply: Customer }
-  getMe: { params: undefined; query: GetMeQuery; headers: undefined; body: undefined; reply: Customer }
-  updateMe: { params: undefined; query: UpdateMeQuery; headers: UpdateMeHeaders; body: CustomerPatch; reply: Customer }
-  changePassword: { params: undefined; query: ChangePasswordQuery; headers: undefined; body: PasswordChange; reply: undefined }
-  changeEmail: { params: undefined; query: ChangeEmailQuery; headers: undefined; body: EmailChange; reply: undefined }
-  listAddresses: { params: undefined; query: ListAddressesQuery; headers: undefined; body: undefined; reply: SavedAddresses }
-  addAddress: { params: undefined; query: AddAddressQuery; headers: undefined; body: Address; reply: SavedAddress }
-  replaceAddress: { params: ReplaceAddressParams; query: ReplaceAddressQuery; headers: undefined; body: Address; reply: SavedAddress }
-  removeAddress: { params: RemoveAddressParams; query: RemoveAddressQuery; headers: undefined; body: undefined; reply: undefined }
-  exportMe: { params: undefined; query: ExportMeQuery; headers: undefined; body: undefined; reply: CustomerExport }
-  eraseMe: { params: undefined; query: EraseMeQuery; headers: undefined; body: Erasure; reply: undefined }
+  signUp: { params: undefined; query: SignUpQuery; headers: undefined; body: SignUp; reply: Customer; access: 'public' }
+  getMe: { params: undefined; query: GetMeQuery; headers: undefined; body: undefined; reply: Customer; access: 'signed-in' }
+  updateMe: { params: undefined; query: UpdateMeQuery; headers: UpdateMeHeaders; body: CustomerPatch; reply: Customer; access: 'signed-in' }
+  changePassword: { params: undefined; query: ChangePasswordQuery; headers: undefined; body: PasswordChange; reply: undefined; access: 'signed-in' }
+  changeEmail: { params: undefined; query: ChangeEmailQuery; headers: undefined; body: EmailChange; reply: undefined; access: 'signed-in' }
+  listAddresses: { params: undefined; query: ListAddressesQuery; headers: undefined; body: undefined; reply: SavedAddresses; access: 'signed-in' }
+  addAddress: { params: undefined; query: AddAddressQuery; headers: undefined; body: Address; reply: SavedAddress; access: 'signed-in' }
+  replaceAddress: { params: ReplaceAddressParams; query: ReplaceAddressQuery; headers: undefined; body: Address; reply: SavedAddress; access: 'signed-in' }
+  removeAddress: { params: RemoveAddressParams; query: RemoveAddressQuery; headers: undefined; body: undefined; reply: undefined; access: 'signed-in' }
+  exportMe: { params: undefined; query: ExportMeQuery; headers: undefined; body: undefined; reply: CustomerExport; access: 'signed-in' }
+  eraseMe: { params: undefined; query: EraseMeQuery; headers: undefined; body: Erasure; reply: undefined; access: 'signed-in' }
 }
 export const routes = {
   "signUp": {

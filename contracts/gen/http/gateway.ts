@@ -68,9 +68,9 @@ export interface ReplayDeadLetterParams {
 export interface ReplayDeadLetterQuery {}
 
 export type Operations = {
-  getSystem: { params: undefined; query: GetSystemQuery; headers: undefined; body: undefined; reply: SystemState }
-  listDeadLetters: { params: undefined; query: ListDeadLettersQuery; headers: undefined; body: undefined; reply: DeadLetterPage }
-  replayDeadLetter: { params: ReplayDeadLetterParams; query: ReplayDeadLetterQuery; headers: undefined; body: undefined; reply: undefined }
+  getSystem: { params: undefined; query: GetSystemQuery; headers: undefined; body: undefined; reply: SystemState; access: 'permission' }
+  listDeadLetters: { params: undefined; query: ListDeadLettersQuery; headers: undefined; body: undefined; reply: DeadLetterPage; access: 'permission' }
+  replayDeadLetter: { params: ReplayDeadLetterParams; query: ReplayDeadLetterQuery; headers: undefined; body: undefined; reply: undefined; access: 'permission' }
 }
 export const routes = {
   "getSystem": {

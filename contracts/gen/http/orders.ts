@@ -24,6 +24,9 @@ export type Cursor = string | null
 
 export interface NewOrder {
   cartId: Id
+  /**
+   * Required of guests.
+   */
   email?: Email
   shippingAddress: Address
   /**
@@ -71,7 +74,10 @@ export interface Order {
   id: Id
   status: OrderStatus
   customerId: Id | null
-  email: string
+  /**
+   * Null when a customer gave none; the provider's page asks for it.
+   */
+  email: string | null
   shippingAddress: Address
   lines: OrderLine[]
   total: Money
@@ -118,10 +124,10 @@ export interface CancelOrderParams {
 export interface CancelOrderQuery {}
 
 export type Operations = {
-  placeOrder: { params: undefined; query: PlaceOrderQuery; headers: PlaceOrderHeaders; body: NewOrder; reply: Order }
-  listOrders: { params: undefined; query: ListOrdersQuery; headers: undefined; body: undefined; reply: OrderPage }
-  getOrder: { params: GetOrderParams; query: GetOrderQuery; headers: undefined; body: undefined; reply: Order }
-  cancelOrder: { params: CancelOrderParams; query: CancelOrderQuery; headers: undefined; body: Cancellation; reply: Order }
+  placeOrder: { params: undefined; query: PlaceOrderQuery; headers: PlaceOrderHeaders; body: NewOrder; reply: Order; access: 'optional' }
+  listOrders: { params: undefined; query: ListOrdersQuery; headers: undefined; body: undefined; reply: OrderPage; access: 'signed-in' }
+  getOrder: { params: GetOrderParams; query: GetOrderQuery; headers: undefined; body: undefined; reply: Order; access: 'order-holder' }
+  cancelOrder: { params: CancelOrderParams; query: CancelOrderQuery; headers: undefined; body: Cancellation; reply: Order; access: 'order-holder' }
 }
 export const routes = {
   "placeOrder": {
@@ -167,7 +173,8 @@ export const routes = {
           "type": "string",
           "format": "email",
           "minLength": 3,
-          "maxLength": 254
+          "maxLength": 254,
+          "description": "Required of guests."
         },
         "shippingAddress": {
           "type": "object",
@@ -277,7 +284,11 @@ export const routes = {
             "description": "UUIDv7."
           },
           "email": {
-            "type": "string"
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Null when a customer gave none; the provider's page asks for it."
           },
           "shippingAddress": {
             "type": "object",
@@ -670,7 +681,11 @@ export const routes = {
             "description": "UUIDv7."
           },
           "email": {
-            "type": "string"
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Null when a customer gave none; the provider's page asks for it."
           },
           "shippingAddress": {
             "type": "object",
@@ -950,7 +965,11 @@ export const routes = {
             "description": "UUIDv7."
           },
           "email": {
-            "type": "string"
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Null when a customer gave none; the provider's page asks for it."
           },
           "shippingAddress": {
             "type": "object",

@@ -6,12 +6,12 @@ export interface WebhookReceipt {
 }
 export interface ReceiveStripeWebhookQuery {}
 export interface ReceiveStripeWebhookHeaders {
-  'stripe-signature': string
+  'stripe-signature'?: string
   [k: string]: unknown
 }
 
 export type Operations = {
-  receiveStripeWebhook: { params: undefined; query: ReceiveStripeWebhookQuery; headers: ReceiveStripeWebhookHeaders; body: Buffer; reply: WebhookReceipt }
+  receiveStripeWebhook: { params: undefined; query: ReceiveStripeWebhookQuery; headers: ReceiveStripeWebhookHeaders; body: Buffer; reply: WebhookReceipt; access: 'public' }
 }
 export const routes = {
   "receiveStripeWebhook": {
@@ -39,9 +39,6 @@ export const routes = {
           "maxLength": 1000
         }
       },
-      "required": [
-        "stripe-signature"
-      ],
       "additionalProperties": true
     },
     "responses": {

@@ -241,16 +241,16 @@ export interface GetImportParams {
 export interface GetImportQuery {}
 
 export type Operations = {
-  listProducts: { params: undefined; query: ListProductsQuery; headers: undefined; body: undefined; reply: ProductPage }
-  getProduct: { params: GetProductParams; query: GetProductQuery; headers: undefined; body: undefined; reply: Product }
-  createProduct: { params: undefined; query: CreateProductQuery; headers: undefined; body: NewProduct; reply: Product }
-  updateProduct: { params: UpdateProductParams; query: UpdateProductQuery; headers: UpdateProductHeaders; body: ProductPatch; reply: Product }
-  removeProduct: { params: RemoveProductParams; query: RemoveProductQuery; headers: RemoveProductHeaders; body: undefined; reply: undefined }
-  setPrice: { params: SetPriceParams; query: SetPriceQuery; headers: SetPriceHeaders; body: Money; reply: Product }
-  getStock: { params: GetStockParams; query: GetStockQuery; headers: undefined; body: undefined; reply: Stock }
-  setStock: { params: SetStockParams; query: SetStockQuery; headers: SetStockHeaders; body: StockLevel; reply: Stock }
-  importProducts: { params: undefined; query: ImportProductsQuery; headers: undefined; body: string; reply: Import }
-  getImport: { params: GetImportParams; query: GetImportQuery; headers: undefined; body: undefined; reply: Import }
+  listProducts: { params: undefined; query: ListProductsQuery; headers: undefined; body: undefined; reply: ProductPage; access: 'public' }
+  getProduct: { params: GetProductParams; query: GetProductQuery; headers: undefined; body: undefined; reply: Product; access: 'public' }
+  createProduct: { params: undefined; query: CreateProductQuery; headers: undefined; body: NewProduct; reply: Product; access: 'permission' }
+  updateProduct: { params: UpdateProductParams; query: UpdateProductQuery; headers: UpdateProductHeaders; body: ProductPatch; reply: Product; access: 'permission' }
+  removeProduct: { params: RemoveProductParams; query: RemoveProductQuery; headers: RemoveProductHeaders; body: undefined; reply: undefined; access: 'permission' }
+  setPrice: { params: SetPriceParams; query: SetPriceQuery; headers: SetPriceHeaders; body: Money; reply: Product; access: 'permission' }
+  getStock: { params: GetStockParams; query: GetStockQuery; headers: undefined; body: undefined; reply: Stock; access: 'permission' }
+  setStock: { params: SetStockParams; query: SetStockQuery; headers: SetStockHeaders; body: StockLevel; reply: Stock; access: 'permission' }
+  importProducts: { params: undefined; query: ImportProductsQuery; headers: undefined; body: string; reply: Import; access: 'permission' }
+  getImport: { params: GetImportParams; query: GetImportQuery; headers: undefined; body: undefined; reply: Import; access: 'permission' }
 }
 export const routes = {
   "listProducts": {

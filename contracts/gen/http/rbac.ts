@@ -96,13 +96,13 @@ export interface ListAuditLogQuery {
 export interface GetPolicyQuery {}
 
 export type Operations = {
-  listRoles: { params: undefined; query: ListRolesQuery; headers: undefined; body: undefined; reply: Roles }
-  getRole: { params: GetRoleParams; query: GetRoleQuery; headers: undefined; body: undefined; reply: Role }
-  putRole: { params: PutRoleParams; query: PutRoleQuery; headers: PutRoleHeaders; body: RolePermissions; reply: Role }
-  getSubjectRoles: { params: GetSubjectRolesParams; query: GetSubjectRolesQuery; headers: undefined; body: undefined; reply: SubjectRoles }
-  putSubjectRoles: { params: PutSubjectRolesParams; query: PutSubjectRolesQuery; headers: PutSubjectRolesHeaders; body: SubjectRolesChange; reply: SubjectRoles }
-  listAuditLog: { params: undefined; query: ListAuditLogQuery; headers: undefined; body: undefined; reply: AuditLog }
-  getPolicy: { params: undefined; query: GetPolicyQuery; headers: undefined; body: undefined; reply: Policy }
+  listRoles: { params: undefined; query: ListRolesQuery; headers: undefined; body: undefined; reply: Roles; access: 'permission' }
+  getRole: { params: GetRoleParams; query: GetRoleQuery; headers: undefined; body: undefined; reply: Role; access: 'permission' }
+  putRole: { params: PutRoleParams; query: PutRoleQuery; headers: PutRoleHeaders; body: RolePermissions; reply: Role; access: 'permission' }
+  getSubjectRoles: { params: GetSubjectRolesParams; query: GetSubjectRolesQuery; headers: undefined; body: undefined; reply: SubjectRoles; access: 'permission' }
+  putSubjectRoles: { params: PutSubjectRolesParams; query: PutSubjectRolesQuery; headers: PutSubjectRolesHeaders; body: SubjectRolesChange; reply: SubjectRoles; access: 'permission' }
+  listAuditLog: { params: undefined; query: ListAuditLogQuery; headers: undefined; body: undefined; reply: AuditLog; access: 'permission' }
+  getPolicy: { params: undefined; query: GetPolicyQuery; headers: undefined; body: undefined; reply: Policy; access: 'internal' }
 }
 export const routes = {
   "listRoles": {

@@ -42,9 +42,9 @@ export interface RemoveWishlistItemParams {
 export interface RemoveWishlistItemQuery {}
 
 export type Operations = {
-  getWishlist: { params: undefined; query: GetWishlistQuery; headers: undefined; body: undefined; reply: Wishlist }
-  putWishlistItem: { params: PutWishlistItemParams; query: PutWishlistItemQuery; headers: undefined; body: undefined; reply: WishlistItem }
-  removeWishlistItem: { params: RemoveWishlistItemParams; query: RemoveWishlistItemQuery; headers: undefined; body: undefined; reply: undefined }
+  getWishlist: { params: undefined; query: GetWishlistQuery; headers: undefined; body: undefined; reply: Wishlist; access: 'signed-in' }
+  putWishlistItem: { params: PutWishlistItemParams; query: PutWishlistItemQuery; headers: undefined; body: undefined; reply: WishlistItem; access: 'signed-in' }
+  removeWishlistItem: { params: RemoveWishlistItemParams; query: RemoveWishlistItemQuery; headers: undefined; body: undefined; reply: undefined; access: 'signed-in' }
 }
 export const routes = {
   "getWishlist": {

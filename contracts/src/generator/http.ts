@@ -108,7 +108,8 @@ export async function toHttpModule(source: ServiceSource, common: CommonSource):
     })
     const success = Object.entries(responses).find(([status]) => status.startsWith('2'))?.[1]
     const reply = typeof success === 'string' ? success : 'undefined'
-    operations.push(`  ${operation}: { ${members.join('; ')}; reply: ${reply} }`)
+    const { kind } = toAccess(access)
+    operations.push(`  ${operation}: { ${members.join('; ')}; reply: ${reply}; access: '${kind}' }`)
     routes[operation] = {
       operation,
       service: source.service,

@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs'
+
+/** One environment variable: its name and how its text becomes a value. */
+export type Field<T> = {
+  readonly variable: string
+  /** Returns the value, or throws an Error whose message never repeats the text. */
+  readonly parse: (text: string) => T
+  /** Present when the variable may be missing. */
+  readonly fallback?: { readonly value: T }
+}
+
+/** Properties of the configuration, each bound to a variable. */
+export type ConfigSchema = Readonly<Record<string, Field<unknown>>>
+
+/** The frozen configuration that {@link loadConfig} returns for a schema. */
+export type ConfigOf<S extends ConfigSchema> = {
+  readonly [K in keyof S]: S[K] extends Field<infer T> ? T : never
+}
+
+export type ConfigFault = { variable: string; detail: string }
+
+/** All faults of a configuration together; its message names every variable, never a value. */
+export class ConfigError extends Error {
+  readonly faults: readonly ConfigFault[]
+
+  constructor(faults: readonly ConfigFault[]) {
+    const lines = faults.map(({ variable, detail }) => `  ${variable} ${detail}`)
+    super(`The configuration cannot be used:\n${lines.join('\n')}`)
+    this.name = 'ConfigError'
+    this.faults = faults
+  }
+}
+
+/**
+ * Parses every variable of the schema once and freezes the result. For each NAME the file named by
+ * NAME_FILE is read when NAME itself is missing (mounted secrets); an empty value counts as missing.
+ * @throws ConfigError listing all faults by variable name.
+ */
+export function loadConfig<S extends ConfigSchema>(
+  schema: S,
+  env: NodeJS.ProcessEnv = process.env,
+): ConfigOf<S> {
+  const faults: ConfigFault[] = []
+  const values: Record<string, unknown> = {}
+  for (const [property, field] of Object.entries(schema)) {
+    try {
+      values[property] = readField(field, env)
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : 'cannot be read.'
+      faults.push({ variable: field.variable, detail })
+    }
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+  return Object.freeze(values) as ConfigOf<S>
+}
+
+function readField(field: Field<unknown>, env: NodeJS.ProcessEnv): unknown {
+  const direct = env[field.variable]
+  const file = env[`${field.variable}_FILE`]
+  if (direct && file) throw new Error(`and ${field.variable}_FILE are both set; choose one.`)
+  const text = direct || (file ? readSecretFile(file, `${field.variable}_FILE`) : '')
+  if (text !== '') return field.parse(text)
+  if (field.fallback) return field.fallback.value
+  throw new Error('is missing.')
+}
+
+function readSecretFile(path: string, variable: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (cause) {
+    throw new Error(`cannot be read from the file named by ${variable}.`, { cause })
+  }
+}
+
+function withDefault<T>(field: Field<T>, options: { default?: T | undefined }): Field<T> {
+  return options.default === undefined ? field : { ...field, fallback: { value: options.default } }
+}
+
+/** Any text, or one of the given words. */
+export function text<const T extends string = string>(
+  variable: string,
+  options: { default?: NoInfer<T>; oneOf?: readonly T[] } = {},
+): Field<T> {
+  const { oneOf } = options
+  const parse = (value: string): T => {
+    if (oneOf && !oneOf.some((word) => word === value)) {
+      throw new Error(`must be one of ${oneOf.join(', ')}.`)
+    }
+    return value as T
+  }
+  return withDefault<T>({ variable, parse }, options)
+}
+
+/** A whole number within bounds (inclusive). */
+export function integer(
+  variable: string,
+  options: { default?: number; min?: number; max?: number } = {},
+): Field<number> {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = options
+  const parse = (value: string) => {
+    const number = /^-?\d{1,16}$/.test(value) ? Number(value) : Number.NaN
+    if (!(number >= min && number <= max)) {
+      throw new Error(`must be a whole number from ${min} to ${max}.`)
+    }
+    return number
+  }
+  return withDefault({ variable, parse }, options)
+}
+
+/** A TCP port; 0 lets the system choose. */
+export function port(variable: string, options: { default?: number } = {}): Field<number> {
+  return integer(variable, { ...options, min: 0, max: 65_535 })
+}
+
+/** `true` or `false` (also `1` and `0`). */
+export function flag(variable: string, options: { default?: boolean } = {}): Field<boolean> {
+  const parse = (value: string) => {
+    if (value === 'true' || value === '1') return true
+    if (value === 'false' || value === '0') return false
+    throw new Error('must be true or false.')
+  }
+  return withDefault({ variable, parse }, options)
+}
+
+/** An absolute URL, kept as text; `protocols` such as `['postgres:']` narrow it. */
+export function url(
+  variable: string,
+  options: { default?: string; protocols?: readonly string[] } = {},
+): Field<string> {
+  const parse = (value: string) => {
+    const parsed = URL.parse(value)
+    if (!parsed) throw new Error('must be an absolute URL.')
+    if (options.protocols && !options.protocols.includes(parsed.protocol)) {
+      throw new Error(`must be a URL that starts with ${options.protocols.join(' or ')}//.`)
+    }
+    return value
+  }
+  return withDefault({ variable, parse }, options)
+}
+
+/** A secret: never has a default and has a least length in characters. */
+export function secret(variable: string, options: { minLength?: number } = {}): Field<string> {
+  const { minLength = 32 } = options
+  const parse = (value: string) => {
+    if (value.length < minLength) throw new Error(`must have at least ${minLength} characters.`)
+    return value
+  }
+  return { variable, parse }
+}
+
+/** Comma-separated values, blanks around them dropped. */
+export function list(
+  variable: string,
+  options: { default?: readonly string[] } = {},
+): Field<readonly string[]> {
+  const parse = (value: string): readonly string[] =>
+    Object.freeze(
+      value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    )
+  return withDefault({ variable, parse }, options)
+}
+
+/** Makes a field optional: undefined when the variable is missing. */
+export function optional<T>(field: Field<T>): Field<T | undefined> {
+  return { ...field, fallback: { value: undefined } }
+}
+
+/** The variables that every service has; spread them into the service's own schema. */
+export const serviceConfig = {
+  host: text('HOST', { default: '127.0.0.1' }),
+  port: port('PORT', { default: 0 }),
+  grpcPort: optional(port('GRPC_PORT')),
+  metricsPort: port('METRICS_PORT', { default: 0 }),
+  logLevel: text('LOG_LEVEL', {
+    default: 'info',
+    oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  }),
+  instanceId: text('INSTANCE_ID', { default: `local-${process.pid}` }),
+  databaseUrl: url('DATABASE_URL', { protocols: ['postgres:', 'postgresql:'] }),
+  messagesUrl: url('MESSAGES_URL', { protocols: ['postgres:', 'postgresql:'] }),
+  internalSecret: secret('INTERNAL_SECRET'),
+  jwksUrls: list('JWKS_URLS', { default: [] }),
+} as const satisfies ConfigSchema

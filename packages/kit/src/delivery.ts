@@ -1,0 +1,92 @@
+import { AppError, errorTable } from './errors.ts'
+import type { Backoff, Failure, Handler, Message } from './messaging.ts'
+import { childOf, parseTraceparent, runWithTrace } from './trace.ts'
+
+/** How a try ended. An `outage` is the environment's fault and does not count as a try. */
+export type Outcome = 'done' | { verdict: 'retry' | 'outage' | 'dead-letter'; failure: Failure }
+
+export type Attempt = {
+  handler: Handler
+  message: Message
+  attempt: number
+  deadlineMs: number
+  /** Aborts when the process gives up draining. */
+  stopping: AbortSignal
+}
+
+/** The limits of a consumer, with the defaults that every adapter shares. */
+export type Limits = { maxAttempts: number; backoff: Backoff; outageMs: number; deadlineMs: number }
+
+/** Fills in the defaults of a consumer's limits. */
+export function toLimits(options: {
+  maxAttempts?: number
+  backoff?: Backoff
+  outageMs?: number
+  deadlineMs?: number
+}): Limits {
+  return {
+    // About a minute of retries with this back-off: longer than a restart of what the handler needs.
+    maxAttempts: options.maxAttempts ?? 8,
+    backoff: options.backoff ?? { baseMs: 200, maxMs: 15_000 },
+    // An operator should have seen an outage within a day; then its messages stop the show.
+    outageMs: options.outageMs ?? 24 * 3_600_000,
+    // A handler is one short transaction; more means that it hangs.
+    deadlineMs: options.deadlineMs ?? 10_000,
+  }
+}
+
+// A reason may quote a driver's message, which has no bound.
+const longestReason = 300
+
+/** Describes a failed try, bounded, for the history of a message. */
+export function toFailure(error: unknown, attempt: number): Failure {
+  const known = error instanceof AppError
+  const text = error instanceof Error ? error.message : 'A value that is no error was thrown.'
+  return {
+    at: new Date().toISOString(),
+    attempt,
+    code: known ? error.code : 'INTERNAL',
+    reason: text.slice(0, longestReason),
+  }
+}
+
+function judge(error: unknown): 'retry' | 'outage' | 'dead-letter' {
+  if (!(error instanceof AppError)) return 'retry'
+  if (error.kind === 'unavailable') return 'outage'
+  return errorTable[error.kind].consumer
+}
+
+/**
+ * Runs a handler on one message within its deadline. Never throws. A handler that ignores its
+ * signal is no longer waited for; should it commit later, the inbox makes the next try a no-op.
+ */
+export async function attemptDelivery(options: Attempt): Promise<Outcome> {
+  const { handler, message, attempt, deadlineMs, stopping } = options
+  const deadline = new AbortController()
+  const timer = setTimeout(
+    () =>
+      deadline.abort(
+        new AppError('timeout', 'DELIVERY_TIMEOUT', 'The handler took longer than it may.'),
+      ),
+    deadlineMs,
+  )
+  const signal = AbortSignal.any([deadline.signal, stopping])
+  const trace = childOf(parseTraceparent(message.traceparent))
+  let giveUp: () => void = () => undefined
+  try {
+    const aborted = new Promise<never>((_resolve, reject) => {
+      giveUp = () => reject(signal.reason)
+      if (signal.aborted) giveUp()
+      else signal.addEventListener('abort', giveUp, { once: true })
+    })
+    await Promise.race([runWithTrace(trace, () => handler({ message, attempt, signal })), aborted])
+    return 'done'
+  } catch (error) {
+    const failure = toFailure(error, attempt)
+    // The process is leaving: the message is not at fault, another replica takes it.
+    return { verdict: stopping.aborted ? 'outage' : judge(error), failure }
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', giveUp)
+  }
+}

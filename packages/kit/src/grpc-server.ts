@@ -1,0 +1,207 @@
+import {
+  type Metadata,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { AppError } from './errors.ts'
+import { statusName, toGrpcStatus } from './grpc-status.ts'
+import type { Logger } from './logging.ts'
+import type { Metrics } from './metrics.ts'
+import { deadlineExceeded } from './resilience.ts'
+import { createInternalCheck } from './tokens.ts'
+import { childOf, parseTraceparent, type RequestContext, runWithContext } from './trace.ts'
+
+/** The types of a service's rpcs as contracts generate them, by lowerCamel name. */
+export type Rpcs<R> = { [Name in keyof R]: { request: unknown; reply: unknown } }
+
+export type GrpcCallInfo = {
+  /** When the caller stops waiting, on the clock of `performance.now()`. */
+  readonly deadline: number | undefined
+  /** Aborted when the caller cancels or its deadline passes. */
+  readonly signal: AbortSignal
+  /** The name that the calling service gives itself. */
+  readonly caller?: string
+  readonly log: Logger
+}
+
+export type GrpcHandlers<R extends Rpcs<R>> = {
+  readonly [Name in keyof R]: (
+    request: R[Name]['request'],
+    info: GrpcCallInfo,
+  ) => Promise<R[Name]['reply']>
+}
+
+type AnyHandler = (request: unknown, info: GrpcCallInfo) => Promise<unknown>
+
+/** A service definition with its handlers; made by {@link grpcService}. */
+export type GrpcService = {
+  readonly definition: ServiceDefinition
+  readonly handlers: Readonly<Record<string, AnyHandler>>
+}
+
+/** Pairs a service definition with typed handlers. */
+export function grpcService<R extends Rpcs<R>>(
+  definition: ServiceDefinition,
+  handlers: GrpcHandlers<R>,
+): GrpcService {
+  return { definition, handlers: handlers as unknown as Record<string, AnyHandler> }
+}
+
+export type GrpcServerOptions = {
+  host: string
+  /** 0 lets the system choose; see {@link GrpcServer.port}. */
+  port: number
+  logger: Logger
+  /** Callers must send it; nothing of gRPC is public. */
+  internalSecret: string
+  services: readonly GrpcService[]
+  metrics?: Metrics
+  /** Milliseconds for calls in flight to finish at stop. */
+  drainMs?: number
+}
+
+export type GrpcServer = { start(): Promise<void>; stop(): Promise<void>; port(): number }
+
+export const traceMetadata = 'traceparent'
+export const callerMetadata = 'x-caller'
+
+const limits = {
+  // The largest message of ours is a cart with some hundred lines.
+  'grpc.max_receive_message_length': 1024 * 1024,
+  'grpc.max_send_message_length': 4 * 1024 * 1024,
+  'grpc.max_concurrent_streams': 256,
+  // Finds peers that vanished without closing.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+}
+
+/**
+ * A gRPC server for unary calls between services: promise handlers, deadline, trace and caller
+ * taken from the call, AppErrors sent as google.rpc.Status.
+ * @throws Error at once when an rpc has no handler.
+ */
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const { host, drainMs = 5_000 } = options
+  const server = new Server(limits)
+  const checkSecret = createInternalCheck(options.internalSecret)
+  let boundPort = options.port
+  for (const { definition, handlers } of options.services) {
+    const implementation: UntypedServiceImplementation = {}
+    for (const [name, method] of Object.entries(definition)) {
+      const handler = handlers[rpcName(name, method)]
+      if (!handler) throw new Error(`${method.path} has no handler.`)
+      implementation[name] = createUnary({ method, handler, checkSecret, options })
+    }
+    server.addService(definition, implementation)
+  }
+  return {
+    start: () =>
+      new Promise((resolve, reject) => {
+        const credentials = ServerCredentials.createInsecure()
+        server.bindAsync(`${host}:${options.port}`, credentials, (error, port) => {
+          if (error) return reject(error)
+          boundPort = port
+          resolve()
+        })
+      }),
+    stop: () =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => {
+          server.forceShutdown()
+          resolve()
+        }, drainMs)
+        server.tryShutdown((error) => {
+          clearTimeout(force)
+          if (error) options.logger.warn({ error }, 'The gRPC server did not stop cleanly.')
+          resolve()
+        })
+      }),
+    port: () => boundPort,
+  }
+}
+
+/** The lowerCamel name of an rpc: `ReserveStock` → `reserveStock`. */
+export function rpcName(key: string, method: { originalName?: string }): string {
+  const name = method.originalName ?? key
+  return name.slice(0, 1).toLowerCase() + name.slice(1)
+}
+
+type Unary = {
+  method: MethodDefinition<unknown, unknown>
+  handler: AnyHandler
+  checkSecret: (header: string | undefined) => void
+  options: GrpcServerOptions
+}
+
+function createUnary({ method, handler, checkSecret, options }: Unary) {
+  const { logger, metrics } = options
+  return async (call: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>) => {
+    const startedAtMs = performance.now()
+    const finish = (code: number) =>
+      metrics?.observeGrpc(
+        'server',
+        method.path,
+        statusName(code),
+        (performance.now() - startedAtMs) / 1_000,
+      )
+    const context = contextOf(call, startedAtMs)
+    await runWithContext(context, async () => {
+      try {
+        checkSecret(textOf(call.metadata, 'authorization'))
+        done(null, await handler(call.request, infoOf(call, context, logger)))
+        finish(0)
+      } catch (error) {
+        if (!(error instanceof AppError) || error.kind === 'internal') {
+          logger.error({ error, rpc: method.path }, 'A call met a bug.')
+        }
+        const sent = toGrpcStatus(error)
+        done(sent)
+        finish(sent.code)
+      }
+    })
+  }
+}
+
+function contextOf(call: ServerUnaryCall<unknown, unknown>, nowMs: number): RequestContext {
+  const trace = childOf(parseTraceparent(textOf(call.metadata, traceMetadata)))
+  // A Date, or Infinity when the caller set none.
+  const leftMs = Number(call.getDeadline()) - Date.now()
+  return { trace, deadlineAtMs: Number.isFinite(leftMs) ? nowMs + leftMs : undefined }
+}
+
+function infoOf(
+  call: ServerUnaryCall<unknown, unknown>,
+  { deadlineAtMs }: RequestContext,
+  log: Logger,
+): GrpcCallInfo {
+  const caller = textOf(call.metadata, callerMetadata)
+  let signal: AbortSignal | undefined
+  return {
+    deadline: deadlineAtMs,
+    // Made when asked for: most calls end long before a signal could matter.
+    get signal() {
+      signal ??= createSignal(call)
+      return signal
+    },
+    log,
+    ...(caller === undefined ? {} : { caller }),
+  }
+}
+
+function createSignal(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
+  const controller = new AbortController()
+  const cancel = () => controller.abort(deadlineExceeded())
+  if (call.cancelled) cancel()
+  call.once('cancelled', cancel)
+  return controller.signal
+}
+
+function textOf(metadata: Metadata, name: string): string | undefined {
+  const [value] = metadata.get(name)
+  return typeof value === 'string' ? value : undefined
+}

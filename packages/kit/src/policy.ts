@@ -1,0 +1,116 @@
+import { AppError } from './errors.ts'
+import type { Logger } from './logging.ts'
+import type { Caller } from './tokens.ts'
+
+/** What a role may do; a higher version is newer. */
+export type RoleState = {
+  readonly role: string
+  readonly permissions: readonly string[]
+  readonly version: number
+}
+
+export type Policy = {
+  /** Whether one of the caller's roles has the permission; false when the policy is too old. */
+  may(caller: Caller, permission: string): boolean
+  /** @throws forbidden `FORBIDDEN`; unavailable `POLICY_STALE` when the policy is too old. */
+  require(caller: Caller, permission: string): void
+  /** Takes one role's new state from an event; older versions are ignored. */
+  apply(state: RoleState): void
+  /** Fetches once and goes on refreshing; does not fail when nobody answers. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export type PolicyOptions = {
+  fetchPolicy: () => Promise<{ roles: readonly RoleState[] }>
+  refreshSeconds?: number
+  /** How long the last complete policy is trusted while its owner does not answer. */
+  maxAgeSeconds?: number
+  logger: Logger
+  /** Monotonic milliseconds. */
+  clock?: () => number
+}
+
+type Grant = {
+  readonly permissions: ReadonlySet<string>
+  readonly version: number
+  readonly appliedAt: number
+}
+
+// Until a first policy is there everything is denied, so it is asked for more often.
+const firstRetryMs = 1_000
+
+/** A local copy of the table role → permissions, so that no request waits for its owner. */
+export function createPolicy(options: PolicyOptions): Policy {
+  const { fetchPolicy, logger, clock = () => performance.now() } = options
+  const { refreshSeconds = 30, maxAgeSeconds = 900 } = options
+  let grants: ReadonlyMap<string, Grant> = new Map()
+  let completeAtMs = Number.NEGATIVE_INFINITY
+  let changes = 0
+  let timer: NodeJS.Timeout | undefined
+  let isStopped = false
+
+  const isStale = () => clock() - completeAtMs > maxAgeSeconds * 1_000
+
+  async function refresh(): Promise<void> {
+    const askedAtMs = clock()
+    const seen = changes
+    const { roles } = await fetchPolicy()
+    // An event that came while we waited may be newer than the answer.
+    const newer = [...grants].filter(([, grant]) => grant.appliedAt > seen)
+    grants = new Map()
+    for (const state of roles) apply(state)
+    for (const [role, grant] of newer) {
+      if ((grants.get(role)?.version ?? -1) < grant.version) {
+        grants = new Map(grants).set(role, grant)
+      }
+    }
+    completeAtMs = askedAtMs
+  }
+
+  async function refreshAndPlan(): Promise<void> {
+    try {
+      await refresh()
+    } catch (error) {
+      logger.warn({ error }, 'The policy could not be refreshed; the last known one stays.')
+    }
+    if (isStopped) return
+    const isKnown = completeAtMs > Number.NEGATIVE_INFINITY
+    timer = setTimeout(refreshAndPlan, isKnown ? refreshSeconds * 1_000 : firstRetryMs)
+    timer.unref()
+  }
+
+  function apply(state: RoleState): void {
+    const known = grants.get(state.role)
+    if (known && known.version >= state.version) return
+    changes += 1
+    grants = new Map(grants).set(state.role, {
+      permissions: new Set(state.permissions),
+      version: state.version,
+      appliedAt: changes,
+    })
+  }
+
+  const isGranted = (caller: Caller, permission: string) =>
+    caller.roles.some((role) => grants.get(role)?.permissions.has(permission))
+
+  return {
+    may: (caller, permission) => !isStale() && isGranted(caller, permission),
+    require(caller, permission) {
+      if (isStale()) {
+        throw new AppError('unavailable', 'POLICY_STALE', 'Permissions cannot be checked now.', {
+          retryAfterSeconds: 5,
+        })
+      }
+      if (!isGranted(caller, permission)) {
+        throw new AppError('forbidden', 'FORBIDDEN', `This needs the permission ${permission}.`)
+      }
+    },
+    apply,
+    start: refreshAndPlan,
+    async stop() {
+      isStopped = true
+      clearTimeout(timer)
+    },
+  }
+}

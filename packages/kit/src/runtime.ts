@@ -1,0 +1,143 @@
+import { fileURLToPath } from 'node:url'
+import { createDatabase, type Database, migrate } from './database.ts'
+import { createHttpClient } from './http-client.ts'
+import { createInboxPruner, inboxSchema } from './inbox.ts'
+import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import { createLogger, type Logger } from './logging.ts'
+import type { Messaging } from './messaging.ts'
+import { createPostgresMessaging } from './messaging-postgres.ts'
+import { createMetrics, type Metrics, startMetricsServer } from './metrics.ts'
+import type { KitSchema } from './migrations.ts'
+import { outboxSchema } from './outbox.ts'
+import { createPolicy, type Policy, type RoleState } from './policy.ts'
+import { createRelay } from './relay.ts'
+import type { TokenVerifier } from './tokens.ts'
+import { createTokenVerifier, internalAuthorization, type TokenFacts } from './tokens.ts'
+
+/** What every process of ours is configured with; see `serviceConfig`. */
+export type RuntimeConfig = {
+  readonly host: string
+  readonly metricsPort: number
+  readonly logLevel: string
+  readonly instanceId: string
+  readonly messagesUrl: string
+  readonly internalSecret: string
+  readonly jwksUrls: readonly string[]
+  /** Where rbac is; without it the policy stays empty and denies everything. */
+  readonly rbacUrls?: readonly string[]
+  /** Orders alone knows the secret of guests' order tokens. */
+  readonly orderTokenSecret?: string
+}
+
+export type Runtime = {
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly messaging: Messaging
+  readonly tokens: TokenVerifier
+  readonly policy: Policy
+  /** Holds metrics, tokens and policy; the app adds the rest and starts it. */
+  readonly lifecycle: Lifecycle
+}
+
+// Shorter than what Kubernetes and the supervisor wait before they kill, longer than any request.
+const drainMs = 15_000
+// rbac answers from memory; a lost packet must not hold up the start.
+const policyDeadlineMs = 2_000
+
+/** What every process of ours has in common, made from its configuration. */
+export function createRuntime(options: {
+  service: string
+  config: RuntimeConfig
+  isRevoked?: (facts: TokenFacts) => boolean
+}): Runtime {
+  const { service, config, isRevoked } = options
+  const { instanceId: instance, orderTokenSecret } = config
+  const logger = createLogger({ service, instance, level: config.logLevel })
+  const metrics = createMetrics({ service })
+  const lifecycle = createLifecycle({ logger, drainMs })
+  const messaging = createPostgresMessaging({ url: config.messagesUrl, service, instance, logger })
+  const tokens = createTokenVerifier({
+    jwksUrls: config.jwksUrls,
+    logger,
+    ...(isRevoked && { isRevoked }),
+    ...(orderTokenSecret !== undefined && { orderTokenSecret }),
+  })
+  const policy = createPolicy({ fetchPolicy: createPolicyFetch(config, lifecycle), logger })
+
+  let metricsServer: { stop(): Promise<void> } | undefined
+  lifecycle.add({
+    name: 'metrics',
+    async start() {
+      const { host, metricsPort: port } = config
+      metricsServer = await startMetricsServer({ metrics, host, port })
+    },
+    stop: async () => metricsServer?.stop(),
+  })
+  lifecycle.add({ name: 'token keys', ...tokens })
+  if (config.rbacUrls) lifecycle.add({ name: 'policy', ...policy })
+  return { logger, metrics, messaging, tokens, policy, lifecycle }
+}
+
+function createPolicyFetch(config: RuntimeConfig, lifecycle: Lifecycle) {
+  const { rbacUrls, internalSecret } = config
+  if (!rbacUrls) return async () => ({ roles: [] })
+  const client = createHttpClient({
+    name: 'rbac',
+    addresses: rbacUrls,
+    deadlineMs: policyDeadlineMs,
+    connections: 1,
+  })
+  lifecycle.add({ name: 'rbac client', stop: () => client.close() })
+  return async () => {
+    const answer = await client.request({
+      method: 'GET',
+      path: '/internal/v1/policy',
+      headers: { authorization: internalAuthorization(internalSecret) },
+    })
+    if (answer.status !== 200) throw new Error(`rbac answered ${answer.status}.`)
+    return answer.body as { roles: readonly RoleState[] }
+  }
+}
+
+/**
+ * Opens the service's own database and adds it to the life-cycle: migrated at start, with outbox
+ * relay and inbox when their schemas are asked for.
+ * @param options.migrations the folder of `NNNN_name.sql`.
+ */
+export function openDatabase(
+  { lifecycle, logger, metrics, messaging }: Runtime,
+  options: {
+    url: string
+    service: string
+    migrations: URL
+    schemas?: readonly KitSchema[]
+    poolSize?: number
+  },
+): Database {
+  const { url, service, migrations, schemas = [], poolSize } = options
+  const database = createDatabase({
+    url,
+    logger,
+    applicationName: service,
+    ...(poolSize !== undefined && { poolSize }),
+  })
+  lifecycle.add({
+    name: 'database',
+    start: () => migrate(database, { directory: fileURLToPath(migrations), schemas }),
+    stop: () => database.close(),
+  })
+  if (schemas.includes(outboxSchema)) {
+    const relay = createRelay({ database, listenUrl: url, publisher: messaging.publisher, logger })
+    lifecycle.add(relay)
+    const stats = (pick: 'rows' | 'oldestAgeSeconds', name: string, help: string) =>
+      metrics.gauge({
+        name,
+        help,
+        collect: async (gauge) => gauge.set((await relay.stats())[pick]),
+      })
+    stats('rows', 'outbox_rows', 'Messages that wait to be published.')
+    stats('oldestAgeSeconds', 'outbox_oldest_age_seconds', 'Age of the oldest of them.')
+  }
+  if (schemas.includes(inboxSchema)) lifecycle.add(createInboxPruner({ database, logger }))
+  return database
+}

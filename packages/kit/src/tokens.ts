@@ -1,0 +1,269 @@
+import { createHash, createPublicKey, type JsonWebKey, timingSafeEqual } from 'node:crypto'
+import { createVerifier } from 'fast-jwt'
+import { request as httpRequest } from 'undici'
+import { AppError } from './errors.ts'
+import type { Logger } from './logging.ts'
+
+/** Who calls. For a guest's order token the subject is the order itself, which owns nothing else. */
+export type Caller = {
+  readonly subjectId: string
+  readonly sessionId: string
+  readonly roles: readonly string[]
+  readonly orderId?: string
+}
+
+/** What a revocation rule needs to know of a token. */
+export type TokenFacts = { subjectId: string; sessionId: string; issuedAtSeconds: number }
+
+export type TokenVerifier = {
+  /**
+   * Verifies the value of an `Authorization: Bearer` header.
+   * @throws unauthenticated `AUTHENTICATION_REQUIRED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`,
+   *   `SESSION_REVOKED`; unavailable `KEYS_UNAVAILABLE` while no key was ever fetched.
+   */
+  verify(authorizationHeader: string | undefined): Promise<Caller>
+  /** Fetches the keys and goes on refreshing them; does not fail when nobody answers. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export type TokenVerifierOptions = {
+  /** Addresses of JWKS documents (RFC 7517); the keys of all of them count. */
+  jwksUrls: readonly string[]
+  logger: Logger
+  issuer?: string
+  /** Lets guests' order tokens in; only the service that signs them knows it. */
+  orderTokenSecret?: string
+  /** Tells whether the session was ended before the token expires. */
+  isRevoked?: (facts: TokenFacts) => boolean
+  refreshMs?: number
+  /** Least milliseconds between two fetches that unknown key ids cause. */
+  minRefreshMs?: number
+}
+
+/** The `aud` claim of access tokens. */
+export const accessAudience = 'halles'
+/** The `aud` claim of the tokens with which a guest follows one order. */
+export const orderAudience = 'halles-order'
+
+type Claims = {
+  sub?: string
+  sid?: string
+  roles?: readonly string[]
+  iat: number
+  ord?: string
+}
+type Verify = (token: string) => Claims
+
+// The set of live keys is two or three; auth answers from memory.
+const fetchLimitMs = 2_000
+const maxDocumentBytes = 64 * 1024
+// Verified tokens remembered per key; about 1 KB each.
+const cachedTokens = 10_000
+// A token of ours is under 1 KB.
+const maxTokenLength = 4_096
+
+/** Verifies EdDSA access tokens against keys that are fetched, cached and kept when auth is down. */
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
+  const { jwksUrls, logger, issuer = 'halles', isRevoked } = options
+  const { refreshMs = 300_000, minRefreshMs = 3_000 } = options
+  const verifyOrder = options.orderTokenSecret && orderVerifier(options.orderTokenSecret, issuer)
+  const keysByUrl = new Map<string, ReadonlyMap<string, Verify>>()
+  let keys: ReadonlyMap<string, Verify> = new Map()
+  let refreshing: Promise<void> | undefined
+  let refreshedAtMs = Number.NEGATIVE_INFINITY
+  let timer: NodeJS.Timeout | undefined
+
+  async function fetchAll(): Promise<void> {
+    await Promise.all(
+      jwksUrls.map(async (url) => {
+        try {
+          keysByUrl.set(url, await fetchKeys(url, issuer, keysByUrl.get(url)))
+        } catch (error) {
+          // The keys known so far stay in use: signed-in people go on while auth is down.
+          logger.warn({ error, url }, 'The token keys could not be refreshed.')
+        }
+      }),
+    )
+    keys = new Map([...keysByUrl.values()].flatMap((known) => [...known]))
+  }
+
+  function refresh(): Promise<void> {
+    refreshing ??= fetchAll().finally(() => {
+      refreshing = undefined
+      refreshedAtMs = performance.now()
+    })
+    return refreshing
+  }
+
+  async function findKey(kid: string): Promise<Verify> {
+    const known = keys.get(kid)
+    if (known) return known
+    if (refreshing || performance.now() - refreshedAtMs >= minRefreshMs) await refresh()
+    if (keys.size === 0) {
+      throw new AppError(
+        'unavailable',
+        'KEYS_UNAVAILABLE',
+        'Sign-in cannot be checked right now.',
+        {
+          retryAfterSeconds: 2,
+        },
+      )
+    }
+    const found = keys.get(kid)
+    if (!found) throw tokenInvalid()
+    return found
+  }
+
+  return {
+    async verify(header) {
+      const token = bearerToken(header)
+      const { alg, kid } = readHead(token)
+      if (alg === 'HS256' && verifyOrder) return toOrderHolder(verifyClaims(verifyOrder, token))
+      if (typeof kid !== 'string') throw tokenInvalid()
+      const verify = keys.get(kid) ?? (await findKey(kid))
+      return toCaller(verifyClaims(verify, token), isRevoked)
+    },
+    async start() {
+      if (jwksUrls.length === 0) return
+      await refresh()
+      timer = setInterval(refresh, refreshMs)
+      timer.unref()
+    },
+    async stop() {
+      clearInterval(timer)
+      await refreshing
+    },
+  }
+}
+
+/** The caller, for handlers of `optional` routes that need one after all. */
+export function requireCaller(caller: Caller | undefined): Caller {
+  if (!caller) throw authenticationRequired()
+  return caller
+}
+
+/** A check of `Authorization: Internal <secret>` between services, in constant time. */
+export function createInternalCheck(secret: string): (header: string | undefined) => void {
+  const expected = digest(`Internal ${secret}`)
+  return (header) => {
+    if (!timingSafeEqual(digest(header ?? ''), expected)) {
+      throw new AppError('unauthenticated', 'INTERNAL_SECRET_REQUIRED', 'For services only.')
+    }
+  }
+}
+
+/** The header value that {@link createInternalCheck} accepts. */
+export function internalAuthorization(secret: string): string {
+  return `Internal ${secret}`
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+async function fetchKeys(
+  url: string,
+  issuer: string,
+  before: ReadonlyMap<string, Verify> | undefined,
+): Promise<ReadonlyMap<string, Verify>> {
+  const answer = await httpRequest(url, {
+    signal: AbortSignal.timeout(fetchLimitMs),
+    headers: { accept: 'application/json' },
+  })
+  const text = await readBounded(answer.body)
+  if (answer.statusCode !== 200) throw new Error(`The key set answered ${answer.statusCode}.`)
+  const document = JSON.parse(text) as { keys?: readonly (JsonWebKey & { kid?: string })[] }
+  const keys = new Map<string, Verify>()
+  for (const jwk of document.keys ?? []) {
+    if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || !jwk.kid) continue
+    // A key that stays keeps its verifier, and with it the tokens it has already verified.
+    keys.set(jwk.kid, before?.get(jwk.kid) ?? verifierOf(jwk, issuer))
+  }
+  return keys
+}
+
+async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > maxDocumentBytes) throw new Error('The key set is too large.')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function verifierOf(jwk: JsonWebKey, issuer: string): Verify {
+  const key = createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
+  return createVerifier({
+    key: key.toString(),
+    algorithms: ['EdDSA'],
+    allowedIss: issuer,
+    allowedAud: accessAudience,
+    requiredClaims: ['iss', 'aud', 'iat', 'exp'],
+    cache: cachedTokens,
+  }) as Verify
+}
+
+function bearerToken(header: string | undefined): string {
+  if (header === undefined) throw authenticationRequired()
+  const match = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(header)
+  if (!match?.[1] || match[1].length > maxTokenLength) throw tokenInvalid()
+  return match[1]
+}
+
+function readHead(token: string): { alg?: unknown; kid?: unknown } {
+  try {
+    const text = Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString()
+    return Object(JSON.parse(text))
+  } catch (cause) {
+    throw tokenInvalid(cause)
+  }
+}
+
+function verifyClaims(verify: Verify, token: string): Claims {
+  try {
+    return verify(token)
+  } catch (cause) {
+    const isExpired = cause instanceof Error && 'code' in cause && cause.code === 'FAST_JWT_EXPIRED'
+    if (!isExpired) throw tokenInvalid(cause)
+    throw new AppError('unauthenticated', 'TOKEN_EXPIRED', 'The access token has expired.')
+  }
+}
+
+function toCaller(claims: Claims, isRevoked: TokenVerifierOptions['isRevoked']): Caller {
+  const { sub, sid, roles = [], iat } = claims
+  if (typeof sub !== 'string' || typeof sid !== 'string' || !Array.isArray(roles)) {
+    throw tokenInvalid()
+  }
+  if (isRevoked?.({ subjectId: sub, sessionId: sid, issuedAtSeconds: iat })) {
+    throw new AppError('unauthenticated', 'SESSION_REVOKED', 'This session was ended.')
+  }
+  return { subjectId: sub, sessionId: sid, roles }
+}
+
+function toOrderHolder({ ord }: Claims): Caller {
+  if (typeof ord !== 'string') throw tokenInvalid()
+  return { subjectId: ord, sessionId: '', roles: [], orderId: ord }
+}
+
+function orderVerifier(secret: string, issuer: string): Verify {
+  return createVerifier({
+    key: secret,
+    algorithms: ['HS256'],
+    allowedIss: issuer,
+    allowedAud: orderAudience,
+    requiredClaims: ['iss', 'aud', 'ord', 'exp'],
+  }) as Verify
+}
+
+function authenticationRequired(): AppError {
+  return new AppError('unauthenticated', 'AUTHENTICATION_REQUIRED', 'Sign in first.')
+}
+
+function tokenInvalid(cause?: unknown): AppError {
+  return new AppError('unauthenticated', 'TOKEN_INVALID', 'The access token is not valid.', {
+    cause,
+  })
+}

@@ -1,0 +1,96 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomUUID } from 'node:crypto'
+
+/** Where we are in a distributed trace (W3C Trace Context). */
+export type Trace = {
+  readonly traceId: string
+  readonly spanId: string
+  readonly isSampled: boolean
+}
+
+/** What travels with a request through every call it causes. */
+export type RequestContext = {
+  readonly trace: Trace
+  /** When the caller stops waiting, on the monotonic clock of `performance.now()`. */
+  readonly deadlineAtMs?: number | undefined
+}
+
+const contexts = new AsyncLocalStorage<RequestContext>()
+
+// Version 00 exactly; a higher version may append fields, which we ignore as the standard says.
+const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+const zeroTrace = '0'.repeat(32)
+const zeroSpan = '0'.repeat(16)
+
+/** Reads a `traceparent` header; undefined when it is missing or malformed. */
+export function parseTraceparent(header: string | undefined): Trace | undefined {
+  if (header === undefined || header.length > 128) return undefined
+  const match = pattern.exec(header)
+  if (!match) return undefined
+  const [, version, traceId = '', spanId = '', flags = '00', rest] = match
+  if (version === 'ff' || (version === '00' && rest !== undefined)) return undefined
+  if (traceId === zeroTrace || spanId === zeroSpan) return undefined
+  return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 }
+}
+
+/** Writes the `traceparent` header of a trace. */
+export function formatTraceparent(trace: Trace): string {
+  return `00-${trace.traceId}-${trace.spanId}-${trace.isSampled ? '01' : '00'}`
+}
+
+/** Starts a trace of its own. */
+export function newTrace(): Trace {
+  return { traceId: randomUUID().replaceAll('-', ''), spanId: newSpanId(), isSampled: true }
+}
+
+/** A new span below the given one, or a new trace without one. */
+export function childOf(parent: Trace | undefined): Trace {
+  if (parent === undefined) return newTrace()
+  return { traceId: parent.traceId, spanId: newSpanId(), isSampled: parent.isSampled }
+}
+
+function newSpanId(): string {
+  // The second half of a random UUID: 62 random bits, and never zero because of the variant bits.
+  return randomUUID().slice(19).replace('-', '')
+}
+
+/** The trace of the request being served, if there is one. */
+export function currentTrace(): Trace | undefined {
+  return contexts.getStore()?.trace
+}
+
+/** The context of the request being served, if there is one. */
+export function currentContext(): RequestContext | undefined {
+  return contexts.getStore()
+}
+
+/** Runs the work, and all that it awaits, in a context. */
+export function runWithContext<T>(context: RequestContext, work: () => T): T {
+  return contexts.run(context, work)
+}
+
+/** Runs the work in a trace without a deadline (consumers, timers). */
+export function runWithTrace<T>(trace: Trace, work: () => T): T {
+  return contexts.run({ trace }, work)
+}
+
+/**
+ * Milliseconds that a call may take: the limit given, or less when the request being served has
+ * less left. Zero or negative when its deadline has passed.
+ */
+export function remainingMs(limitMs: number): number {
+  const deadlineAtMs = contexts.getStore()?.deadlineAtMs
+  return deadlineAtMs === undefined ? limitMs : Math.min(limitMs, deadlineAtMs - performance.now())
+}
+
+/** The header in which callers say how many milliseconds they will go on waiting. */
+export const deadlineHeader = 'x-request-deadline-ms'
+
+// No caller waits longer than this for an answer, so a larger claim only pins resources.
+const maxDeadlineMs = 60_000
+
+/** Reads {@link deadlineHeader} as a moment on the monotonic clock; undefined when unusable. */
+export function parseDeadline(header: string | undefined): number | undefined {
+  if (header === undefined || !/^\d{1,6}$/.test(header)) return undefined
+  return performance.now() + Math.min(Number(header), maxDeadlineMs)
+}

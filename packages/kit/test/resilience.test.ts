@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AppError } from '../src/errors.ts'
+import {
+  backoffMs,
+  createBreaker,
+  createBulkhead,
+  createRetryBudget,
+  withDeadline,
+} from '../src/resilience.ts'
+
+function aBreaker() {
+  const time = { nowMs: 0 }
+  const breaker = createBreaker({
+    minimumCalls: 4,
+    failureRatio: 0.5,
+    windowMs: 1_000,
+    openMs: 100,
+    clock: () => time.nowMs,
+  })
+  return { breaker, time }
+}
+
+function fail(breaker: ReturnType<typeof createBreaker>, times: number) {
+  for (let count = 0; count < times; count += 1) breaker.failure()
+}
+
+test('a breaker opens when half of enough calls failed, and not before', () => {
+  const { breaker } = aBreaker()
+  fail(breaker, 3)
+  assert.equal(breaker.state(), 'closed')
+  breaker.failure()
+  assert.equal(breaker.state(), 'open')
+  assert.equal(breaker.allow(), false)
+})
+
+test('failures of an older window do not open a breaker', () => {
+  const { breaker, time } = aBreaker()
+  fail(breaker, 3)
+  time.nowMs = 1_500
+  breaker.failure()
+  assert.equal(breaker.state(), 'closed')
+})
+
+test('an open breaker lets one probe through after its pause and closes when that works', () => {
+  const { breaker, time } = aBreaker()
+  fail(breaker, 4)
+  time.nowMs = 99
+  assert.equal(breaker.allow(), false)
+  time.nowMs = 100
+  assert.equal(breaker.allow(), true)
+  assert.equal(breaker.allow(), false)
+  breaker.success()
+  assert.equal(breaker.state(), 'closed')
+  assert.equal(breaker.allow(), true)
+})
+
+test('a probe that fails opens the breaker again; one that was cancelled leaves room for another', () => {
+  const { breaker, time } = aBreaker()
+  fail(breaker, 4)
+  time.nowMs = 100
+  assert.equal(breaker.allow(), true)
+  breaker.release()
+  assert.equal(breaker.allow(), true)
+  breaker.failure()
+  assert.equal(breaker.state(), 'open')
+  time.nowMs = 150
+  assert.equal(breaker.allow(), false)
+})
+
+test('a bulkhead runs what fits, queues what may wait and refuses the rest', async () => {
+  const refuse = () => new AppError('unavailable', 'BUSY', 'Busy.')
+  const bulkhead = createBulkhead({ limit: 2, queueLimit: 1, refuse })
+  const gates = [1, 2, 3].map(() => Promise.withResolvers<number>())
+  const runs = gates.map(({ promise }) => bulkhead.run(() => promise))
+  assert.deepEqual([bulkhead.running(), bulkhead.waiting()], [2, 1])
+  await assert.rejects(
+    bulkhead.run(async () => 0),
+    { code: 'BUSY' },
+  )
+  gates.forEach(({ resolve }, index) => {
+    resolve(index)
+  })
+  assert.deepEqual(await Promise.all(runs), [0, 1, 2])
+  assert.deepEqual([bulkhead.running(), bulkhead.waiting()], [0, 0])
+})
+
+test('work that fails frees its place in the bulkhead', async () => {
+  const refuse = () => new AppError('unavailable', 'BUSY', 'Busy.')
+  const bulkhead = createBulkhead({ limit: 1, queueLimit: 0, refuse })
+  await assert.rejects(
+    bulkhead.run(() => Promise.reject(new Error('broken'))),
+    /broken/,
+  )
+  assert.equal(await bulkhead.run(async () => 'next'), 'next')
+})
+
+test('a retry budget allows retries as a share of requests', () => {
+  const budget = createRetryBudget({ ratio: 0.5, reserve: 2 })
+  assert.deepEqual([budget.withdraw(), budget.withdraw(), budget.withdraw()], [true, true, false])
+  budget.deposit()
+  assert.equal(budget.withdraw(), false)
+  budget.deposit()
+  assert.equal(budget.withdraw(), true)
+})
+
+test('work that outlasts its deadline is told so and given up', async () => {
+  let isAborted = false
+  const work = (signal: AbortSignal) =>
+    new Promise<never>(() => {
+      signal.addEventListener('abort', () => {
+        isAborted = true
+      })
+    })
+  await assert.rejects(withDeadline(5, work), { kind: 'timeout', code: 'DEADLINE_EXCEEDED' })
+  assert.ok(isAborted)
+  assert.equal(await withDeadline(5_000, async () => 'in time'), 'in time')
+})
+
+test('the pause before a retry doubles up to its maximum', () => {
+  const options = { baseMs: 100, maxMs: 1_000, random: () => 1 }
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 1_000].map((attempt) => backoffMs(attempt, options)),
+    [100, 200, 400, 800, 1_000, 1_000],
+  )
+  assert.equal(backoffMs(3, { ...options, random: () => 0 }), 0)
+})

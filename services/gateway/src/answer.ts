@@ -1,0 +1,82 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import { AppError, toProblem } from '@halles/kit/errors'
+import { formatTraceparent, type Trace } from '@halles/kit/trace'
+import type { RateDecision } from './rate-limit.ts'
+
+/** One request on its way through the pipeline. */
+export type Exchange = {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly trace: Trace
+  readonly startedAtMs: number
+  /** The route's path pattern, for metrics. */
+  route: string
+  rate?: { decision: RateDecision; name: string }
+}
+
+/** What a service's answer may tell the client; everything else stays inside. */
+const passedOn = [
+  'content-type',
+  'content-length',
+  'cache-control',
+  'etag',
+  'location',
+  'retry-after',
+  'www-authenticate',
+  'allow',
+  'vary',
+] as const
+
+/** Headers of every answer of the gateway, as Node's flat list of names and values. */
+export function commonHeaders(exchange: Exchange): string[] {
+  const headers = [
+    'x-request-id',
+    exchange.trace.traceId,
+    'traceparent',
+    formatTraceparent(exchange.trace),
+    'x-content-type-options',
+    'nosniff',
+  ]
+  const { rate } = exchange
+  if (rate) {
+    const { remaining, resetSeconds } = rate.decision
+    headers.push('ratelimit', `"${rate.name}";r=${remaining};t=${resetSeconds}`)
+  }
+  return headers
+}
+
+/** The headers for a service's answer that is passed on as it comes. */
+export function passedHeaders(exchange: Exchange, upstream: IncomingHttpHeaders): string[] {
+  const headers = commonHeaders(exchange)
+  for (const name of passedOn) {
+    const value = upstream[name]
+    if (typeof value === 'string') headers.push(name, value)
+  }
+  // Personal or changing answers must not stay in a browser or proxy, unless the service says so.
+  if (upstream['cache-control'] === undefined) headers.push('cache-control', 'no-store')
+  return headers
+}
+
+/** Answers with a problem document (RFC 9457) and the headers that its status asks for. */
+export function answerProblem(exchange: Exchange, error: unknown): void {
+  const { request, response, trace } = exchange
+  if (response.headersSent) {
+    // The answer has begun: breaking it off is the only way left to say that it is not whole.
+    response.destroy()
+    return
+  }
+  const problem = toProblem(error, trace.traceId)
+  const body = Buffer.from(JSON.stringify(problem))
+  const headers = commonHeaders(exchange)
+  headers.push('content-type', 'application/problem+json; charset=utf-8')
+  headers.push('content-length', String(body.length), 'cache-control', 'no-store')
+  if (problem.status === 401) headers.push('www-authenticate', 'Bearer')
+  if (Array.isArray(problem.allow)) headers.push('allow', problem.allow.join(', '))
+  if (error instanceof AppError && error.retryAfterSeconds !== undefined) {
+    headers.push('retry-after', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
+  }
+  // A body that was not read would be taken for the next request on this socket.
+  if (!request.complete) headers.push('connection', 'close')
+  response.writeHead(problem.status, headers)
+  response.end(request.method === 'HEAD' ? undefined : body)
+}

@@ -1,0 +1,93 @@
+import { type Operations, routes } from '@halles/contracts/gen/http/gateway'
+import { publicRoutes, rates } from '@halles/contracts/gen/routing'
+import openapi from '@halles/contracts/openapi.json' with { type: 'json' }
+import { createHttpServer } from '@halles/kit/http-server'
+import type { App } from '@halles/kit/lifecycle'
+import { createRuntime } from '@halles/kit/runtime'
+import { createCache } from './cache.ts'
+import { createCatalogueCache } from './catalogue-cache.ts'
+import type { GatewayConfig } from './config.ts'
+import { subscribe } from './consumers.ts'
+import type { OpenapiDocument } from './docs.ts'
+import { addOperations } from './http.ts'
+import { createMatcher } from './match.ts'
+import { addPages } from './pages.ts'
+import { createPipeline } from './pipeline.ts'
+import { createRateLimiter } from './rate-limit.ts'
+import { createRevocations } from './revocations.ts'
+import { createUpstream } from './upstream.ts'
+
+/** Connects the gateway's parts. */
+export function createApp(config: GatewayConfig): App & { port(): number } {
+  const revocations = createRevocations()
+  const runtime = createRuntime({
+    service: 'gateway',
+    config,
+    isRevoked: ({ sessionId }) => revocations.has(sessionId),
+  })
+  const { logger, metrics, messaging, tokens, policy, lifecycle } = runtime
+  const upstreams = new Map(
+    Object.entries({
+      auth: config.authUrls,
+      rbac: config.rbacUrls,
+      customers: config.customersUrls,
+      products: config.productsUrls,
+      wishlists: config.wishlistsUrls,
+      carts: config.cartsUrls,
+      orders: config.ordersUrls,
+      payments: config.paymentsUrls,
+    }).map(([service, addresses]) => [service, createUpstream(service, addresses)]),
+  )
+  const cache = createCache({ maxBytes: config.cacheBytes })
+  const pipeline = createPipeline({
+    match: createMatcher(publicRoutes),
+    limitRate: createRateLimiter({ rates, factor: config.rateLimitFactor }),
+    tokens,
+    policy,
+    catalogue: createCatalogueCache(cache, (key, error) =>
+      logger.warn({ key, error }, 'A cached answer could not be refreshed.'),
+    ),
+    upstreams,
+    deadlineMs: config.upstreamDeadlineMs,
+    isReady: lifecycle.isReady,
+    metrics,
+    logger,
+  })
+  const server = createHttpServer<Operations>({
+    service: 'gateway',
+    instance: config.instanceId,
+    logger,
+    routes,
+    host: config.host,
+    port: config.port,
+    reusePort: config.reusePort,
+    isReady: lifecycle.isReady,
+    tokens,
+    policy,
+    metrics,
+    intercept: pipeline,
+    maxConnections: 10_000,
+  })
+  addOperations(server, {
+    id: config.instanceId,
+    address: config.publicUrl,
+    isReady: lifecycle.isReady,
+    upstreams,
+    messaging,
+    cache,
+  })
+  addPages(server.fastify, openapi as unknown as OpenapiDocument)
+  subscribe(messaging, { cache, policy, revocations })
+
+  for (const upstream of upstreams.values()) {
+    lifecycle.add({ name: `way to ${upstream.service}`, stop: () => upstream.close() })
+  }
+  metrics.gauge({
+    name: 'gateway_cache_entries',
+    help: 'Answers held.',
+    collect: (gauge) => gauge.set(cache.stats().entries),
+  })
+  lifecycle.add({ name: 'messages', ...messaging })
+  lifecycle.add({ name: 'http', ...server })
+  return { ...lifecycle, port: server.port }
+}

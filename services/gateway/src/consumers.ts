@@ -1,0 +1,70 @@
+import {
+  address as authEvents,
+  type SessionsRevokedData,
+  sessionsRevoked,
+} from '@halles/contracts/gen/messages/auth'
+import {
+  availabilityChanged,
+  type ProductState,
+  priceChanged,
+  productChanged,
+  address as productEvents,
+  productRemoved,
+} from '@halles/contracts/gen/messages/products'
+import { address as rbacEvents, roleChanged } from '@halles/contracts/gen/messages/rbac'
+import { createDispatcher, on } from '@halles/kit/consumer'
+import type { Messaging } from '@halles/kit/messaging'
+import type { Policy } from '@halles/kit/policy'
+import type { Cache } from './cache.ts'
+import type { Revocations } from './revocations.ts'
+
+/**
+ * Subscribes this gateway, by itself, to the events that its cache, policy and revocations follow.
+ * Every gateway needs every event, so none of the subscriptions has a group.
+ */
+export function subscribe(
+  messaging: Messaging,
+  { cache, policy, revocations }: { cache: Cache; policy: Policy; revocations: Revocations },
+): void {
+  const purgeProduct = async ({ productId }: ProductState) => {
+    cache.purge(`product:${productId}`)
+  }
+  // What a list holds and in which order may change too, also where the product was not yet.
+  const purgeLists = async (product: ProductState) => {
+    await purgeProduct(product)
+    cache.purge('products')
+  }
+  messaging.subscribeTopic({
+    topic: productEvents.name,
+    from: 'end',
+    handler: createDispatcher(
+      [
+        on(priceChanged, purgeProduct),
+        on(availabilityChanged, purgeProduct),
+        on(productChanged, purgeLists),
+        on(productRemoved, purgeLists),
+      ],
+      { unknown: 'ignore' },
+    ),
+  })
+  messaging.subscribeTopic({
+    topic: rbacEvents.name,
+    from: 'end',
+    handler: createDispatcher([on(roleChanged, async (role) => policy.apply(role))], {
+      unknown: 'ignore',
+    }),
+  })
+  messaging.subscribeTopic({
+    topic: authEvents.name,
+    // A gateway that starts must know the sessions whose tokens have not expired yet.
+    from: { sinceMs: revocations.keepMs },
+    handler: createDispatcher(
+      [
+        on(sessionsRevoked, async ({ sessionIds }: SessionsRevokedData) => {
+          revocations.add(sessionIds)
+        }),
+      ],
+      { unknown: 'ignore' },
+    ),
+  })
+}

@@ -1,0 +1,70 @@
+import type { DeadLetter, SystemState } from '@halles/contracts/gen/http/gateway'
+import type { DeadLetterSummary, Messaging } from '@halles/kit/messaging'
+import { request } from 'undici'
+import type { Cache } from './cache.ts'
+import type { Upstream } from './upstream.ts'
+
+type InstanceState = SystemState['instances'][number]
+
+// A part that does not say within this how it is, is not reachable for shoppers either.
+const probeLimitMs = 1_000
+
+/** What the operator sees: every instance asked for its state, and what the broker holds. */
+export async function describeSystem(deps: {
+  self: InstanceState
+  upstreams: ReadonlyMap<string, Upstream>
+  messaging: Messaging
+  cache: Cache
+}): Promise<SystemState> {
+  const upstreams = [...deps.upstreams.values()]
+  const probes = upstreams.flatMap(({ service, discovery }) =>
+    discovery.instances().map(({ address }) => probe(service, address)),
+  )
+  const [instances, stats] = await Promise.all([Promise.all(probes), deps.messaging.stats()])
+  const groups = Map.groupBy(stats.topics, ({ topic }) => topic)
+  return {
+    instances: [deps.self, ...instances],
+    queues: stats.queues.map(({ queue, depth, inFlight }) => ({
+      name: queue,
+      waiting: depth,
+      inFlight,
+    })),
+    topics: [...groups].map(([name, each]) => ({
+      name,
+      groups: each.map(({ group, lag }) => ({ name: group, lag })),
+    })),
+    deadLetters: stats.deadLetters,
+    breakers: upstreams.flatMap((upstream) => upstream.breakers()),
+    cache: deps.cache.stats(),
+  }
+}
+
+async function probe(service: string, address: string): Promise<InstanceState> {
+  const unreachable: InstanceState = { service, id: address, address, state: 'unreachable' }
+  try {
+    const { body } = await request(`${address}/readyz`, {
+      signal: AbortSignal.timeout(probeLimitMs),
+    })
+    const { id, pid, state } = (await body.json()) as { id: string; pid: number; state: string }
+    const known = { ready: 'ready', starting: 'starting', stopping: 'draining' } as const
+    return { service, id, address, pid, state: known[state as keyof typeof known] ?? 'unreachable' }
+  } catch (error) {
+    // Not to answer is an answer here, whatever the reason.
+    if (error instanceof Error) return unreachable
+    throw error
+  }
+}
+
+/** A dead letter as operators list it: without its body, which may be personal. */
+export function toDeadLetter(letter: DeadLetterSummary): DeadLetter {
+  return {
+    id: letter.id,
+    address: letter.address,
+    group: letter.group ?? null,
+    type: letter.message.type,
+    subject: letter.message.subject,
+    reason: `${letter.code}: ${letter.reason}`,
+    attempts: letter.attempts,
+    deadAt: letter.failedAt,
+  }
+}
