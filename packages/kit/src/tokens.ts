@@ -60,6 +60,8 @@ const fetchLimitMs = 2_000
 const maxDocumentBytes = 64 * 1024
 // Verified tokens remembered per key; about 1 KB each.
 const cachedTokens = 10_000
+// Until a first key is known everybody is turned away, so it is asked for more often.
+const firstRetryMs = 200
 // A token of ours is under 1 KB.
 const maxTokenLength = 4_096
 
@@ -99,7 +101,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   async function findKey(kid: string): Promise<Verify> {
     const known = keys.get(kid)
     if (known) return known
-    if (refreshing || performance.now() - refreshedAtMs >= minRefreshMs) await refresh()
+    const leastMs = keys.size === 0 ? Math.min(firstRetryMs, minRefreshMs) : minRefreshMs
+    if (refreshing || performance.now() - refreshedAtMs >= leastMs) await refresh()
     if (keys.size === 0) {
       throw new AppError(
         'unavailable',
