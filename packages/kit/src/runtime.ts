@@ -55,7 +55,13 @@ export function createRuntime(options: {
   const logger = createLogger({ service, instance, level: config.logLevel })
   const metrics = createMetrics({ service })
   const lifecycle = createLifecycle({ logger, drainMs })
-  const messaging = createPostgresMessaging({ url: config.messagesUrl, service, instance, logger })
+  const messaging = createPostgresMessaging({
+    url: config.messagesUrl,
+    service,
+    instance,
+    logger,
+    metrics,
+  })
   const tokens = createTokenVerifier({
     jwksUrls: config.jwksUrls,
     logger,
@@ -127,16 +133,8 @@ export function openDatabase(
     stop: () => database.close(),
   })
   if (schemas.includes(outboxSchema)) {
-    const relay = createRelay({ database, listenUrl: url, publisher: messaging.publisher, logger })
-    lifecycle.add(relay)
-    const stats = (pick: 'rows' | 'oldestAgeSeconds', name: string, help: string) =>
-      metrics.gauge({
-        name,
-        help,
-        collect: async (gauge) => gauge.set((await relay.stats())[pick]),
-      })
-    stats('rows', 'outbox_rows', 'Messages that wait to be published.')
-    stats('oldestAgeSeconds', 'outbox_oldest_age_seconds', 'Age of the oldest of them.')
+    const { publisher } = messaging
+    lifecycle.add(createRelay({ database, listenUrl: url, publisher, logger, metrics }))
   }
   if (schemas.includes(inboxSchema)) lifecycle.add(createInboxPruner({ database, logger }))
   return database

@@ -1,0 +1,24 @@
+/**
+ * A consumer in a process of its own, for the contract suite to kill. It records effects until it
+ * is killed; with `dieAfterEffect` it kills itself between its first effect and the acknowledgement.
+ */
+import { createDatabase } from '../src/database.ts'
+import { silentLogger } from '../src/testing.ts'
+import { applyOnce, type ConsumerOrder, connectAdapter, consume } from './messaging-effects.ts'
+
+const order = JSON.parse(process.argv[2] ?? '') as ConsumerOrder
+const database = createDatabase({
+  url: order.effectsUrl,
+  logger: silentLogger(),
+  applicationName: order.instance,
+  poolSize: 4,
+})
+const messaging = await connectAdapter(order.adapter, order.instance)
+const subscription = consume(messaging, order.source, async (delivery) => {
+  await applyOnce(database, order.consumer, delivery)
+  if (order.dieAfterEffect) process.kill(process.pid, 'SIGKILL')
+})
+await messaging.start()
+await subscription.ready
+process.send?.('ready')
+process.on('disconnect', () => process.exit(0))

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Delivery } from '../src/messaging.ts'
+import { eventually } from '../src/testing.ts'
+import type { Bench } from './messaging-contract.ts'
+import {
+  aMessage,
+  applyOnce,
+  connectAdapter,
+  consume,
+  numbersOf,
+  readEffects,
+  someMessages,
+  unique,
+} from './messaging-effects.ts'
+
+/** The part of the contract about queues. */
+export function queueContract(bench: () => Bench): void {
+  test('a message arrives as it was published, with its trace and on its first try', async (t) => {
+    const messaging = await bench().connect(t)
+    const queue = unique('queue')
+    const seen: Delivery[] = []
+    messaging.consumeQueue({ queue, handler: async (delivery) => void seen.push(delivery) })
+    await messaging.start()
+    const message = {
+      ...aMessage(1),
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      data: { n: 1, text: 'déjà vu ☕ \u2028 "quoted"', nested: { list: [1, null, 1.5] } },
+    }
+    await messaging.publisher.publish([{ address: { kind: 'queue', name: queue }, message }])
+    await eventually(() => seen.length === 1)
+    assert.deepEqual(seen[0]?.message, message)
+    assert.equal(seen[0]?.attempt, 1)
+  })
+
+  test('messages published while nobody consumes wait for a consumer, through a restart', async (t) => {
+    const queue = unique('queue')
+    const publishing = await connectAdapter(bench().harness.adapter, unique('instance'))
+    await publishing.publisher.publish(someMessages({ kind: 'queue', name: queue }, 25))
+    await publishing.stop()
+    const messaging = await bench().connect(t)
+    const seen: Delivery[] = []
+    messaging.consumeQueue({ queue, handler: async (delivery) => void seen.push(delivery) })
+    await messaging.start()
+    await eventually(() => seen.length === 25)
+    assert.equal(new Set(numbersOf(seen)).size, 25)
+    await eventually(async () => !(await messaging.stats()).queues.some((q) => q.queue === queue))
+  })
+
+  test('competing consumers have different messages in hand at the same time', async (t) => {
+    const queue = unique('queue')
+    const inHand = new Map<string, Delivery>()
+    const { promise: bothHaveOne, resolve } = Promise.withResolvers<void>()
+    for (const name of ['first', 'second']) {
+      const messaging = await bench().connect(t)
+      messaging.consumeQueue({
+        queue,
+        prefetch: 1,
+        async handler(delivery) {
+          inHand.set(name, delivery)
+          if (inHand.size === 2) resolve()
+          await bothHaveOne
+        },
+      })
+      await messaging.start()
+    }
+    const publishing = await bench().connect(t)
+    await publishing.publisher.publish(someMessages({ kind: 'queue', name: queue }, 2))
+    await eventually(() => inHand.size === 2)
+    await bothHaveOne
+    assert.equal(new Set(numbersOf([...inHand.values()])).size, 2)
+  })
+
+  test('a stopping consumer finishes what it has in hand and leaves the rest to others', async (t) => {
+    const queue = unique('queue')
+    const leaving = await connectAdapter(bench().harness.adapter, unique('instance'))
+    const started: number[] = []
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
+    leaving.consumeQueue({
+      queue,
+      prefetch: 1,
+      async handler({ message }) {
+        started.push((message.data as { n: number }).n)
+        await mayEnd
+      },
+    })
+    await leaving.start()
+    await leaving.publisher.publish(someMessages({ kind: 'queue', name: queue }, 3))
+    await eventually(() => started.length === 1)
+    const stopped = leaving.stop()
+    end()
+    await stopped
+    assert.equal(started.length, 1)
+    const staying = await bench().connect(t)
+    const seen: Delivery[] = []
+    staying.consumeQueue({ queue, handler: async (delivery) => void seen.push(delivery) })
+    await staying.start()
+    await eventually(() => seen.length === 2)
+    assert.deepEqual([...started, ...numbersOf(seen)].sort(), [1, 2, 3])
+    assert.ok(seen.every(({ attempt }) => attempt === 1))
+  })
+}
+
+/** The part of the contract about topics. */
+export function topicContract(bench: () => Bench): void {
+  test('order per key holds over many keys and several consumers of a group', async (t) => {
+    const { service, connect } = bench()
+    const topic = unique('topic')
+    for (let replica = 0; replica < 3; replica += 1) {
+      const messaging = await connect(t)
+      consume(messaging, { topic, group: 'g' }, (d) => applyOnce(service.database, topic, d))
+      await messaging.start()
+    }
+    const keys = Array.from({ length: 20 }, (_, index) => `key ${index}`)
+    const items = someMessages({ kind: 'topic', name: topic }, 400, keys)
+    const publishing = await connect(t)
+    for (let at = 0; at < items.length; at += 40) {
+      await publishing.publisher.publish(items.slice(at, at + 40))
+    }
+    const effects = await eventually(async () => {
+      const found = await readEffects(service.database, topic)
+      return found.length === items.length && found
+    })
+    for (const key of keys) {
+      const numbers = effects.filter((effect) => effect.key === key).map(({ n }) => n)
+      assert.deepEqual(
+        numbers,
+        items
+          .filter((i) => i.message.partitionkey === key)
+          .map((i) => (i.message.data as { n: number }).n),
+      )
+    }
+  })
+
+  test('each group gets everything, and a late one begins at the start', async (t) => {
+    const topic = unique('topic')
+    const messaging = await bench().connect(t)
+    const seen = new Map<string, Delivery[]>([
+      ['one', []],
+      ['two', []],
+      ['late', []],
+    ])
+    const subscribe = (group: string) =>
+      messaging.subscribeTopic({
+        topic,
+        group,
+        from: 'start',
+        handler: async (delivery) => void seen.get(group)?.push(delivery),
+      })
+    subscribe('one')
+    subscribe('two')
+    await messaging.start()
+    await messaging.publisher.publish(someMessages({ kind: 'topic', name: topic }, 30))
+    await eventually(() => seen.get('one')?.length === 30 && seen.get('two')?.length === 30)
+    subscribe('late')
+    await eventually(() => seen.get('late')?.length === 30)
+    const wanted = Array.from({ length: 30 }, (_, index) => index + 1)
+    for (const deliveries of seen.values()) assert.deepEqual(numbersOf(deliveries), wanted)
+  })
+
+  test('a group goes on where it stopped, and from the start again after a reset', async (t) => {
+    const topic = unique('topic')
+    const address = { kind: 'topic' as const, name: topic }
+    const first = await connectAdapter(bench().harness.adapter, unique('instance'))
+    const seen: Delivery[] = []
+    const subscriber = {
+      topic,
+      group: 'g',
+      from: 'start' as const,
+      handler: async (delivery: Delivery) => void seen.push(delivery),
+    }
+    first.subscribeTopic(subscriber)
+    await first.start()
+    await first.publisher.publish([{ address, message: aMessage(1) }])
+    await eventually(() => seen.length === 1)
+    await first.stop()
+    const second = await bench().connect(t)
+    await second.publisher.publish([{ address, message: aMessage(2) }])
+    second.subscribeTopic(subscriber)
+    await second.start()
+    await eventually(() => seen.length === 2)
+    assert.deepEqual(numbersOf(seen), [1, 2])
+    await second.resetGroup(topic, 'g')
+    await eventually(() => seen.length === 4)
+    assert.deepEqual(numbersOf(seen), [1, 2, 1, 2])
+    await assert.rejects(second.resetGroup(topic, 'nobody'), { code: 'GROUP_NOT_FOUND' })
+  })
+
+  test('private subscriptions all get what is published after they are ready', async (t) => {
+    const topic = unique('topic')
+    const address = { kind: 'topic' as const, name: topic }
+    const publishing = await bench().connect(t)
+    await publishing.publisher.publish([{ address, message: aMessage(1) }])
+    const heard: Delivery[][] = []
+    for (let gateway = 0; gateway < 2; gateway += 1) {
+      const messaging = await bench().connect(t)
+      const deliveries: Delivery[] = []
+      heard.push(deliveries)
+      const { ready } = messaging.subscribeTopic({
+        topic,
+        from: 'end',
+        handler: async (delivery) => void deliveries.push(delivery),
+      })
+      await messaging.start()
+      await ready
+    }
+    await publishing.publisher.publish([2, 3].map((n) => ({ address, message: aMessage(n) })))
+    await eventually(() => heard.every(({ length }) => length === 2))
+    assert.deepEqual(heard.map(numbersOf), [
+      [2, 3],
+      [2, 3],
+    ])
+  })
+}
