@@ -1,0 +1,84 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Operations } from '@halles/contracts/gen/http/auth'
+import { createHttpServer } from '@halles/kit/http-server'
+import { uuidv7 } from '@halles/kit/ids'
+import { inboxSchema } from '@halles/kit/inbox'
+import type { App } from '@halles/kit/lifecycle'
+import { outboxSchema } from '@halles/kit/outbox'
+import { createPasswordHasher } from '@halles/kit/passwords'
+import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import type { Config } from './config.ts'
+import { consumeAuth } from './consumers.ts'
+import { routes, serveAuth } from './http.ts'
+import { createSessionPruner } from './jobs.ts'
+import { createKeyRing } from './key-ring.ts'
+import type { Deps } from './ports.ts'
+import { createCredentialStore } from './store/credentials.ts'
+import { createSessionStore } from './store/sessions.ts'
+import { createSigningKeyStore } from './store/signing-keys.ts'
+import { createOwnVerifier, createTokenIssuer } from './tokens.ts'
+
+export type AuthApp = App & { httpPort(): number }
+
+export type Overrides = { clock?: () => Date }
+
+/** Connects the service; nothing is listened to before `start`. */
+export async function createApp(config: Config, overrides: Overrides = {}): Promise<AuthApp> {
+  const { clock = () => new Date() } = overrides
+  const runtime = createRuntime({
+    service: 'auth',
+    config,
+  })
+  const { logger, metrics, messaging, lifecycle } = runtime
+  const database = openDatabase(runtime, {
+    service: 'auth',
+    url: config.databaseUrl,
+    migrations: new URL('../migrations', import.meta.url),
+    schemas: [outboxSchema, inboxSchema],
+  })
+  const passwords = createPasswordHasher({
+    concurrency: config.hashingConcurrency,
+    queueLimit: config.hashingQueueLimit,
+  })
+  const ring = createKeyRing({
+    store: createSigningKeyStore(database),
+    secret: config.signingKeySecret,
+    tokenSeconds: config.accessTokenSeconds,
+    maxAgeMs: config.signingKeyMaxAgeDays * 86_400_000,
+    logger,
+    clock,
+    newId: uuidv7,
+  })
+  const newSecret = () => randomBytes(32).toString('base64url')
+  const deps: Deps = {
+    credentials: createCredentialStore(database),
+    sessions: createSessionStore(database),
+    passwords,
+    dummyHash: await passwords.hash(newSecret()),
+    tokens: createTokenIssuer(ring, config.accessTokenSeconds),
+    clock,
+    newId: uuidv7,
+    newSecret,
+    hash: (text) => createHash('sha256').update(text).digest(),
+  }
+  const server = createHttpServer<Operations>({
+    service: 'auth',
+    instance: config.instanceId,
+    logger,
+    metrics,
+    routes,
+    host: config.host,
+    port: config.port,
+    tokens: createOwnVerifier(ring),
+    internalSecret: config.internalSecret,
+    isReady: lifecycle.isReady,
+  })
+  serveAuth(server, { ...deps, ring })
+  consumeAuth(messaging, deps)
+
+  lifecycle.add(ring)
+  lifecycle.add(createSessionPruner(deps, logger))
+  lifecycle.add({ name: 'http', start: server.start, stop: server.stop })
+  lifecycle.add({ name: 'messaging', start: messaging.start, stop: messaging.stop })
+  return { start: lifecycle.start, stop: lifecycle.stop, httpPort: server.port }
+}

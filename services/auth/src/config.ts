@@ -1,0 +1,27 @@
+import { availableParallelism } from 'node:os'
+import { type ConfigOf, integer, loadConfig, secret, serviceConfig } from '@halles/kit/config'
+
+const schema = {
+  ...serviceConfig,
+  /** How long an access token is good. */
+  accessTokenSeconds: integer('ACCESS_TOKEN_SECONDS', { default: 600, min: 5, max: 3_600 }),
+  /** What private signing keys are encrypted under in the database. */
+  signingKeySecret: secret('SIGNING_KEY_SECRET'),
+  /** Age at which a new signing key is made. */
+  signingKeyMaxAgeDays: integer('SIGNING_KEY_MAX_AGE_DAYS', { default: 90, min: 1, max: 3_650 }),
+  /** Hashes at once; more than cores only makes each slower. */
+  hashingConcurrency: integer('HASHING_CONCURRENCY', {
+    default: availableParallelism(),
+    min: 1,
+    max: 256,
+  }),
+  /** Sign-ins that may wait for a hash: about a second's worth for two cores. */
+  hashingQueueLimit: integer('HASHING_QUEUE_LIMIT', { default: 128, min: 1, max: 10_000 }),
+}
+
+export type Config = ConfigOf<typeof schema>
+
+/** Throws ConfigError with every fault. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  return loadConfig(schema, env)
+}

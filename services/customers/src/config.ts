@@ -1,0 +1,39 @@
+import { availableParallelism } from 'node:os'
+import {
+  type ConfigOf,
+  integer,
+  loadConfig,
+  optional,
+  secret,
+  serviceConfig,
+  text,
+} from '@halles/kit/config'
+import { isUuid } from '@halles/kit/ids'
+
+const schema = {
+  ...serviceConfig,
+  /** The first administrator, created at the first start when all three are there. */
+  adminSubjectId: optional({ ...text('ADMIN_SUBJECT_ID'), parse: parseSubjectId }),
+  adminEmail: optional(text('ADMIN_EMAIL')),
+  adminPassword: optional(secret('ADMIN_PASSWORD', { minLength: 8 })),
+  /** Hashes at once; more than cores only makes each slower. */
+  hashingConcurrency: integer('HASHING_CONCURRENCY', {
+    default: availableParallelism(),
+    min: 1,
+    max: 256,
+  }),
+  /** Requests that may wait for a hash: about a second's worth for two cores. */
+  hashingQueueLimit: integer('HASHING_QUEUE_LIMIT', { default: 128, min: 1, max: 10_000 }),
+}
+
+export type Config = ConfigOf<typeof schema>
+
+/** Throws ConfigError with every fault. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  return loadConfig(schema, env)
+}
+
+function parseSubjectId(value: string): string {
+  if (!isUuid(value)) throw new Error('must be a UUID.')
+  return value.toLowerCase()
+}

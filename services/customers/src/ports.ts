@@ -1,0 +1,33 @@
+import type { OutgoingMessage } from '@halles/contracts/message'
+import type { Logger } from '@halles/kit/logging'
+import type { PasswordHasher } from '@halles/kit/passwords'
+import type { Customer, Decision, SavedAddress } from './domain.ts'
+
+export type CustomerStore = {
+  /** Saves a new customer with its messages; false when the e-mail or the id is taken. */
+  add(customer: Customer, messages: readonly OutgoingMessage[]): Promise<boolean>
+  /** Throws CUSTOMER_NOT_FOUND, also for an erased one, as all below. */
+  get(id: string): Promise<Customer>
+  /** Whether there is or was such a customer. */
+  isKnown(id: string): Promise<boolean>
+  /**
+   * Locks, decides, saves the customer and its messages in one transaction; a decision for null
+   * removes what is personal. Throws EMAIL_TAKEN.
+   */
+  update(id: string, at: Date, decide: (customer: Customer) => Decision): Promise<Customer | null>
+  /** Oldest first; they are few. */
+  addresses(customerId: string): Promise<SavedAddress[]>
+  /** Throws TOO_MANY_ADDRESSES. */
+  addAddress(customerId: string, saved: SavedAddress, at: Date): Promise<void>
+  /** Throws ADDRESS_NOT_FOUND, also for another customer's. */
+  replaceAddress(customerId: string, saved: SavedAddress): Promise<void>
+  removeAddress(customerId: string, addressId: string): Promise<void>
+}
+
+export type Deps = {
+  customers: CustomerStore
+  passwords: PasswordHasher
+  clock: () => Date
+  newId: () => string
+  logger: Logger
+}

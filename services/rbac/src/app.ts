@@ -1,0 +1,72 @@
+import type { Operations } from '@halles/contracts/gen/http/rbac'
+import { permissions } from '@halles/contracts/gen/permissions'
+import { createHttpServer } from '@halles/kit/http-server'
+import { uuidv7 } from '@halles/kit/ids'
+import type { App } from '@halles/kit/lifecycle'
+import { outboxSchema } from '@halles/kit/outbox'
+import { createPolicy } from '@halles/kit/policy'
+import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import type { Config } from './config.ts'
+import { createHeldPolicy } from './held-policy.ts'
+import { routes, serveRbac } from './http.ts'
+import type { Deps } from './ports.ts'
+import { createPolicyStore } from './store.ts'
+import { preparePolicy } from './use-cases.ts'
+
+export type RbacApp = App & { httpPort(): number }
+
+/** Connects the service; nothing happens before `start`. */
+export function createApp(config: Config): RbacApp {
+  const runtime = createRuntime({
+    service: 'rbac',
+    config,
+  })
+  const { logger, metrics, messaging, tokens, lifecycle } = runtime
+  const database = openDatabase(runtime, {
+    service: 'rbac',
+    url: config.databaseUrl,
+    migrations: new URL('../migrations', import.meta.url),
+    schemas: [outboxSchema],
+  })
+  const deps: Deps = {
+    store: createPolicyStore(database),
+    knownPermissions: new Set(Object.keys(permissions)),
+    clock: () => new Date(),
+    newId: uuidv7,
+  }
+  // Its own policy comes from its own database, not over HTTP from itself.
+  const policy = createPolicy({
+    logger,
+    fetchPolicy: async () => ({ roles: await heldPolicy.roles() }),
+  })
+  const heldPolicy = createHeldPolicy({
+    readRoles: () => deps.store.roles(),
+    onChange: (roles) => roles.forEach(policy.apply),
+    listenUrl: config.databaseUrl,
+    logger,
+  })
+  const server = createHttpServer<Operations>({
+    service: 'rbac',
+    instance: config.instanceId,
+    logger,
+    metrics,
+    routes,
+    host: config.host,
+    port: config.port,
+    tokens,
+    policy,
+    internalSecret: config.internalSecret,
+    isReady: lifecycle.isReady,
+  })
+  serveRbac(server, { ...deps, heldPolicy })
+
+  lifecycle.add({
+    name: 'first steps',
+    start: () => preparePolicy(deps, config.adminSubjectId),
+  })
+  lifecycle.add(heldPolicy)
+  lifecycle.add({ name: 'own policy', start: policy.start, stop: policy.stop })
+  lifecycle.add({ name: 'http', start: server.start, stop: server.stop })
+  lifecycle.add({ name: 'messaging', start: messaging.start, stop: messaging.stop })
+  return { start: lifecycle.start, stop: lifecycle.stop, httpPort: server.port }
+}

@@ -1,0 +1,37 @@
+import type { Assignment, AuditEntry, Decision, Role, Surroundings } from './domain.ts'
+
+export type AuditPage = { items: readonly AuditEntry[]; nextCursor: string | null }
+
+/** What can be changed while no other change is under way. */
+export type PolicyChanges = {
+  /** Decides on a role, of version 0 when it is new; saves it with audit entry and event. */
+  updateRole(role: string, decide: (role: Role) => Decision<Role>): Promise<Role>
+  /** Decides on a subject's roles; version 0 means that it never had any. */
+  updateAssignment(
+    subjectId: string,
+    decide: (assignment: Assignment, surroundings: Surroundings) => Decision<Assignment>,
+  ): Promise<Assignment>
+  /** False when this step was done before. */
+  takeFirstStep(step: string, at: Date): Promise<boolean>
+  /** Remembers the permissions of this release; returns those that it brought. */
+  learnPermissions(permissions: readonly string[]): Promise<readonly string[]>
+}
+
+export type PolicyStore = {
+  /** One change at a time on the whole platform, in one transaction. */
+  change<T>(work: (changes: PolicyChanges) => Promise<T>): Promise<T>
+  /** Throws ROLE_NOT_FOUND. */
+  role(role: string): Promise<Role>
+  roles(): Promise<Role[]>
+  /** Version 0 and no roles for a subject that never had any. */
+  assignment(subjectId: string): Promise<Assignment>
+  /** Newest first. Throws INVALID_CURSOR. */
+  auditLog(page: { limit: number; cursor?: string | undefined }): Promise<AuditPage>
+}
+
+export type Deps = {
+  store: PolicyStore
+  knownPermissions: ReadonlySet<string>
+  clock: () => Date
+  newId: () => string
+}

@@ -1,0 +1,90 @@
+import {
+  type Assignment,
+  administrator,
+  defaultRoles,
+  type Role,
+  setPermissions,
+  setRoles,
+} from './domain.ts'
+import type { Deps, PolicyChanges } from './ports.ts'
+
+export type PutRole = {
+  actorId: string
+  role: string
+  permissions: readonly string[]
+  expectedVersion?: number | undefined
+}
+
+/** Creates a role or replaces its permissions. */
+export async function putRole(deps: Deps, command: PutRole): Promise<Role> {
+  const { store, clock, newId, knownPermissions } = deps
+  const { actorId, expectedVersion } = command
+  const change = { actorId, expectedVersion, at: clock(), newId, knownPermissions }
+  return store.change((changes) =>
+    changes.updateRole(command.role, (role) => setPermissions(role, command.permissions, change)),
+  )
+}
+
+export type PutSubjectRoles = {
+  actorId: string
+  subjectId: string
+  roles: readonly string[]
+  expectedVersion?: number | undefined
+}
+
+/** Replaces the roles of a subject. */
+export async function putSubjectRoles(deps: Deps, command: PutSubjectRoles): Promise<Assignment> {
+  const { store, clock, newId } = deps
+  const { actorId, expectedVersion } = command
+  const change = { actorId, expectedVersion, at: clock(), newId }
+  return store.change((changes) =>
+    changes.updateAssignment(command.subjectId, (assignment, surroundings) =>
+      setRoles(assignment, command.roles, { ...change, ...surroundings }),
+    ),
+  )
+}
+
+/**
+ * Brings the policy of a new database, or of a new release, into being. Each part is done once, so
+ * that what an administrator changed later stays changed.
+ */
+export async function preparePolicy(deps: Deps, adminSubjectId?: string): Promise<void> {
+  const { store, clock, newId } = deps
+  const change = { actorId: null, at: clock(), newId }
+  await store.change(async (changes) => {
+    await grantNewPermissions(deps, changes)
+    if (await changes.takeFirstStep('default-roles', change.at)) {
+      for (const [name, permissions] of Object.entries(defaultRoles)) {
+        if (name === administrator) continue
+        await changes.updateRole(name, (role) =>
+          setPermissions(role, permissions, { ...change, knownPermissions: deps.knownPermissions }),
+        )
+      }
+    }
+    if (adminSubjectId === undefined) return
+    if (!(await changes.takeFirstStep(`administrator:${adminSubjectId}`, change.at))) return
+    await changes.updateAssignment(adminSubjectId, (assignment, surroundings) =>
+      setRoles(assignment, [...new Set([...assignment.roles, administrator])], {
+        ...change,
+        ...surroundings,
+      }),
+    )
+  })
+}
+
+async function grantNewPermissions(deps: Deps, changes: PolicyChanges): Promise<void> {
+  const { clock, newId, knownPermissions } = deps
+  const brought = await changes.learnPermissions([...knownPermissions])
+  if (brought.length === 0) return
+  await changes.updateRole(administrator, (role) => {
+    // A permission that a release took back is no longer granted to anybody.
+    const kept = role.permissions.filter((permission) => knownPermissions.has(permission))
+    const permissions = [...new Set([...kept, ...brought])]
+    return setPermissions(role, permissions, {
+      actorId: null,
+      at: clock(),
+      newId,
+      knownPermissions,
+    })
+  })
+}
