@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Operations } from '@halles/contracts/gen/http/gateway'
+import type { HttpServer } from '@halles/kit/http-server'
 import { type OpenapiDocument, renderDocs } from './docs.ts'
 
 const page = (title: string, body: string) => `<!doctype html><html lang="en"><head>
@@ -19,7 +20,7 @@ const paid = page(
 const notPaid = page('Not paid', '<p>Nothing was charged. The order waits for its payment.</p>')
 
 /** The gateway's own pages: the OpenAPI document, its readable face, and where a payment returns to. */
-export function addPages(app: FastifyInstance, document: OpenapiDocument): void {
+export function addPages(app: HttpServer<Operations>['fastify'], document: OpenapiDocument): void {
   const json = JSON.stringify(document)
   const docs = renderDocs(document)
   const html = 'text/html; charset=utf-8'
@@ -32,7 +33,7 @@ export function addPages(app: FastifyInstance, document: OpenapiDocument): void 
   }
   for (const [path, { type, body }] of Object.entries(pages)) {
     const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
-    app.get(path, async (request, reply: FastifyReply) => {
+    app.get(path, async (request, reply) => {
       reply.headers({
         etag,
         'cache-control': 'public, max-age=0, must-revalidate',

@@ -1,0 +1,136 @@
+import * as cartsContract from '@halles/contracts/gen/grpc/carts'
+import * as paymentsContract from '@halles/contracts/gen/grpc/payments'
+import * as productsContract from '@halles/contracts/gen/grpc/products'
+import { toServiceDefinition } from '@halles/contracts/grpc'
+import { AppError } from '@halles/kit/errors'
+import { createGrpcClient } from '@halles/kit/grpc-client'
+import type { Metrics } from '@halles/kit/metrics'
+import type { Carts, Payments, Products } from './ports.ts'
+
+export type Neighbours = {
+  carts: Carts
+  products: Products
+  payments: Payments
+  close(): void
+}
+
+type NeighbourOptions = {
+  cartsGrpc: readonly string[]
+  productsGrpc: readonly string[]
+  paymentsGrpc: readonly string[]
+  internalSecret: string
+  metrics: Metrics
+}
+
+// A read of one row, and one locked step on a few: both well under this even on a busy machine.
+const fastDeadlineMs = 2_000
+// Contains a call to the provider with one retry; a little more than payments gives those.
+const paymentDeadlineMs = 8_000
+// The stock must outlive the time to pay (`payableUntil`) and the wait for late news after it.
+const reservationTtlSeconds = 3_600
+
+/** The other services that orders asks, over gRPC. */
+export function createNeighbours(options: NeighbourOptions): Neighbours {
+  const { internalSecret, metrics } = options
+  const common = { internalSecret, metrics, caller: 'orders' }
+  const carts = createGrpcClient<cartsContract.CartsServiceRpcs>({
+    ...common,
+    name: 'carts',
+    addresses: options.cartsGrpc,
+    definition: toServiceDefinition(cartsContract.descriptor, cartsContract.serviceName),
+    defaultDeadlineMs: fastDeadlineMs,
+  })
+  const products = createGrpcClient<productsContract.ProductsServiceRpcs>({
+    ...common,
+    name: 'products',
+    addresses: options.productsGrpc,
+    definition: toServiceDefinition(productsContract.descriptor, productsContract.serviceName),
+    defaultDeadlineMs: fastDeadlineMs,
+  })
+  const payments = createGrpcClient<paymentsContract.PaymentsServiceRpcs>({
+    ...common,
+    name: 'payments',
+    addresses: options.paymentsGrpc,
+    definition: toServiceDefinition(paymentsContract.descriptor, paymentsContract.serviceName),
+    defaultDeadlineMs: paymentDeadlineMs,
+  })
+  return {
+    carts: toCarts(carts),
+    products: toProducts(products),
+    payments: toPayments(payments),
+    close() {
+      carts.close()
+      products.close()
+      payments.close()
+    },
+  }
+}
+
+type Client<Rpcs extends { [Name in keyof Rpcs]: { request: unknown; reply: unknown } }> = {
+  [Name in keyof Rpcs]: (request: Rpcs[Name]['request']) => Promise<Rpcs[Name]['reply']>
+}
+
+function toCarts(client: Client<cartsContract.CartsServiceRpcs>): Carts {
+  return {
+    async getLines(cartId, subjectId) {
+      const { lines } = await client.getCart({ cartId, subjectId: subjectId ?? '' }).catch(inBody)
+      return lines.map(({ variantId, quantity, unitAmountMinor, currency }) => ({
+        variantId,
+        quantity,
+        unitPrice: { amountMinor: unitAmountMinor, currency },
+      }))
+    },
+  }
+}
+
+/** The cart is a field of the shopper's request. */
+function inBody(error: unknown): never {
+  if (!(error instanceof AppError) || error.code !== 'CART_NOT_FOUND') throw error
+  throw new AppError(error.kind, error.code, error.message, {
+    errors: [{ pointer: '/body/cartId', detail: 'is not a cart of yours' }],
+    cause: error,
+  })
+}
+
+function toProducts(client: Client<productsContract.ProductsServiceRpcs>): Products {
+  return {
+    async reserveStock(orderId, lines) {
+      const reply = await client.reserveStock({
+        reservationId: orderId,
+        lines: lines.map(({ variantId, quantity }) => ({ variantId, quantity })),
+        ttlSeconds: reservationTtlSeconds,
+      })
+      return reply.lines.map(({ unitAmountMinor, currency, ...line }) => ({
+        ...line,
+        unitPrice: { amountMinor: unitAmountMinor, currency },
+      }))
+    },
+    async releaseStock(orderId) {
+      await client.releaseStock({ reservationId: orderId })
+    },
+  }
+}
+
+function toPayments(client: Client<paymentsContract.PaymentsServiceRpcs>): Payments {
+  return {
+    createPayment: ({ orderId, email, lines, total, expiresAt }) =>
+      client.createPayment({
+        orderId,
+        email: email ?? '',
+        lines: lines.map(({ title, variantTitle, quantity, unitPrice }) => ({
+          title: variantTitle === '' ? title : `${title} (${variantTitle})`,
+          quantity,
+          unitAmountMinor: unitPrice.amountMinor,
+        })),
+        amountMinor: total.amountMinor,
+        currency: total.currency,
+        expiresAtSeconds: Math.floor(expiresAt.getTime() / 1_000),
+      }),
+    async cancelPayment(orderId) {
+      const { outcome } = await client.cancelPayment({ orderId })
+      if (outcome === 'CANCEL_OUTCOME_CANCELLED') return 'cancelled'
+      if (outcome === 'CANCEL_OUTCOME_REFUNDED') return 'refunded'
+      throw new Error(`payments answered ${outcome} to a cancellation.`)
+    },
+  }
+}

@@ -1,0 +1,29 @@
+import { abandoned } from '../domain/checkout.ts'
+import type { Deps } from '../ports.ts'
+import { forEachOrder } from './for-each-order.ts'
+import { undo } from './place-order.ts'
+
+// A few at a time: each costs two calls, and the next round follows at once.
+const batchSize = 20
+
+/**
+ * Ends checkouts that nobody finished: undoes what they hold and refuses them. Returns how many.
+ * Stops at the first neighbour that does not answer; a later round goes on.
+ */
+export async function sweepCheckouts(deps: Deps, olderThanMs: number): Promise<number> {
+  const leaseId = deps.newId()
+  const stuck = await deps.checkouts.claimStuck({ leaseId, olderThanMs, limit: batchSize })
+  try {
+    await forEachOrder(deps, stuck, async ({ orderId, state }) => {
+      await undo(deps, orderId, { stock: true, payment: true })
+      if (state === 'started') await deps.checkouts.refuse({ orderId, leaseId }, abandoned, false)
+      else await deps.checkouts.recordCompensation(orderId)
+      deps.log.warn({ orderId, state }, 'An unfinished checkout was undone.')
+    })
+  } finally {
+    // Whoever asks again with the same key need not wait for what could not be undone yet.
+    const orderIds = stuck.map(({ orderId }) => orderId)
+    await deps.checkouts.release(leaseId, orderIds)
+  }
+  return stuck.length
+}

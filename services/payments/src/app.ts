@@ -1,0 +1,68 @@
+import type { Operations } from '@halles/contracts/gen/http/payments'
+import { createGrpcServer } from '@halles/kit/grpc-server'
+import { createHttpServer } from '@halles/kit/http-server'
+import { uuidv7 } from '@halles/kit/ids'
+import type { App } from '@halles/kit/lifecycle'
+import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import { createOrdersClient } from './clients.ts'
+import type { Config } from './config.ts'
+import { paymentsService } from './grpc.ts'
+import { routes, servePayments } from './http.ts'
+import type { Deps } from './ports.ts'
+import { createEventStore } from './store/events.ts'
+import { createPaymentStore } from './store/payments.ts'
+import { createStripeProvider } from './stripe.ts'
+
+export type PaymentsApp = App & { httpPort(): number; grpcPort(): number }
+
+/** Connects the service; nothing happens before `start`. */
+export function createApp(config: Config): PaymentsApp {
+  const service = 'payments'
+  const runtime = createRuntime({ service, config })
+  const { logger, metrics, lifecycle } = runtime
+  const database = openDatabase(runtime, {
+    url: config.databaseUrl,
+    service,
+    migrations: new URL('../migrations', import.meta.url),
+  })
+  const orders = createOrdersClient({ ...config, metrics })
+  const provider = createStripeProvider({
+    apiKey: config.stripeApiKey,
+    webhookSecrets: config.stripeWebhookSecrets,
+    apiBase: config.stripeApiBase,
+    publicUrl: config.publicUrl,
+  })
+  const deps: Deps = {
+    provider,
+    orders,
+    payments: createPaymentStore(database),
+    events: createEventStore(database),
+    newId: uuidv7,
+    log: logger,
+  }
+  const { host, port, grpcPort = 0, instanceId: instance, internalSecret } = config
+  const http = createHttpServer<Operations>({
+    service,
+    instance,
+    logger,
+    metrics,
+    routes,
+    host,
+    port,
+    isReady: lifecycle.isReady,
+  })
+  servePayments(http, deps)
+  const grpc = createGrpcServer({
+    host,
+    port: grpcPort,
+    logger,
+    metrics,
+    internalSecret,
+    services: [paymentsService(deps)],
+  })
+  lifecycle.add({ name: 'orders client', stop: async () => orders.close() })
+  lifecycle.add({ name: 'provider', stop: async () => provider.close() })
+  lifecycle.add({ name: 'grpc', start: grpc.start, stop: grpc.stop })
+  lifecycle.add({ name: 'http', start: http.start, stop: http.stop })
+  return { start: lifecycle.start, stop: lifecycle.stop, httpPort: http.port, grpcPort: grpc.port }
+}

@@ -1,0 +1,39 @@
+import {
+  type ConfigOf,
+  list,
+  loadConfig,
+  optional,
+  secret,
+  serviceConfig,
+  url,
+} from '@halles/kit/config'
+
+const webhookSecrets = list('STRIPE_WEBHOOK_SECRET')
+// Stripe's own are longer; the bound only catches a variable that was cut or mixed up.
+const minSecretLength = 16
+
+const schema = {
+  ...serviceConfig,
+  ordersGrpc: list('ORDERS_GRPC'),
+  publicUrl: url('PUBLIC_URL', { protocols: ['http:', 'https:'] }),
+  stripeApiKey: secret('STRIPE_API_KEY', { minLength: minSecretLength }),
+  /** Several, separated by commas, while one replaces another. */
+  stripeWebhookSecrets: {
+    ...webhookSecrets,
+    parse(value: string): readonly string[] {
+      const secrets = webhookSecrets.parse(value)
+      if (secrets.length === 0 || secrets.some(({ length }) => length < minSecretLength)) {
+        throw new Error(`must be secrets of at least ${minSecretLength} characters.`)
+      }
+      return secrets
+    },
+  },
+  stripeApiBase: optional(url('STRIPE_API_BASE', { protocols: ['http:', 'https:'] })),
+}
+
+export type Config = ConfigOf<typeof schema>
+
+/** Throws ConfigError with every fault. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  return loadConfig(schema, env)
+}

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
+import { test } from 'node:test'
+
+const root = resolve(import.meta.dirname, '..')
+const services = await foldersIn('services')
+
+/** `import … from`, `export … from`, a bare import and a dynamic one. */
+const importPattern =
+  /^(?:import|export)\s[^'";]*?from\s*'([^']+)'|^import\s*'([^']+)'|\bimport\('([^']+)'\)/gm
+
+type Source = { path: string; text: string; imports: string[] }
+
+async function foldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true })
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+}
+
+async function readSources(folder: string): Promise<Source[]> {
+  const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
+  const paths = entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((path) => !path.includes('node_modules') && !path.includes('/dist/'))
+  return Promise.all(
+    paths.map(async (path) => {
+      const text = await readFile(join(root, path), 'utf8')
+      const found = [...text.matchAll(importPattern)]
+      return { path, text, imports: found.map(([, ...names]) => names.find(Boolean) as string) }
+    }),
+  )
+}
+
+/** The room of a service's source: `store` for store.ts and for everything in store/. */
+function roomOf(path: string): string {
+  return (path.split('/src/')[1] ?? '').split('/')[0]?.replace(/\.ts$/, '') ?? ''
+}
+
+const serviceSources = (
+  await Promise.all(services.map((service) => readSources(`services/${service}/src`)))
+).flat()
+
+/** What a room may import from its own service, and what to do instead. */
+const rooms: Record<string, { mayImport: readonly string[]; instead: string }> = {
+  domain: { mayImport: ['domain'], instead: 'pass what it needs as a value' },
+  ports: { mayImport: ['domain', 'ports'], instead: 'describe the need as a type' },
+  'use-cases': {
+    mayImport: ['domain', 'ports', 'use-cases'],
+    instead: 'take the thing as a port and let app.ts connect it',
+  },
+  store: { mayImport: ['domain', 'ports', 'store'], instead: 'let the use case order the steps' },
+  clients: {
+    mayImport: ['domain', 'ports', 'clients'],
+    instead: 'let the use case order the steps',
+  },
+  http: { mayImport: ['use-cases', 'ports', 'http', 'domain'], instead: 'call a use case' },
+  grpc: { mayImport: ['use-cases', 'ports', 'grpc', 'domain'], instead: 'call a use case' },
+  consumers: {
+    mayImport: ['use-cases', 'ports', 'consumers', 'domain'],
+    instead: 'call a use case',
+  },
+}
+
+test('a service never imports another service', () => {
+  for (const { path, imports } of serviceSources) {
+    const own = path.split('/').slice(0, 2).join('/')
+    for (const specifier of imports.filter((name) => name.startsWith('.'))) {
+      const target = relative(root, resolve(root, dirname(path), specifier))
+      assert.ok(
+        target.startsWith(own),
+        `${path} imports ${specifier}: call the service through its contract (clients.ts), or move what both need to the kit.`,
+      )
+    }
+    const foreign = imports.find((name) =>
+      services.some((service) => name.startsWith(`@halles/${service}`)),
+    )
+    assert.equal(foreign, undefined, `${path} imports ${foreign}: use its contract instead.`)
+  }
+})
+
+test('each room of a service imports only what lies below it', () => {
+  for (const { path, imports } of serviceSources) {
+    const room = rooms[roomOf(path)]
+    if (!room || path.startsWith('services/gateway/')) continue
+    for (const specifier of imports.filter((name) => name.startsWith('.'))) {
+      const target = roomOf(relative(root, resolve(root, dirname(path), specifier)))
+      assert.ok(
+        room.mayImport.includes(target) || !(target in rooms),
+        `${path} imports ${specifier}: instead, ${room.instead}.`,
+      )
+    }
+  }
+})
+
+test('the domain is pure: no clock, random, input or output', () => {
+  const impure = /\bDate\.now\(|new Date\(\)|Math\.random|randomUUID|uuidv7\(|process\.|\bfetch\(/
+  for (const { path, text, imports } of serviceSources.filter((s) => roomOf(s.path) === 'domain')) {
+    assert.doesNotMatch(text, impure, `${path}: take it in the use case and pass it as a value.`)
+    for (const name of imports.filter((each) => !each.startsWith('.'))) {
+      assert.ok(
+        ['@halles/kit/errors', '@halles/kit/money'].includes(name) ||
+          name.startsWith('@halles/contracts/'),
+        `${path} imports ${name}: the domain knows errors, money and contracts only.`,
+      )
+    }
+  }
+})
+
+test('only config.ts and stack code read the environment', async () => {
+  const kit = await readSources('packages/kit/src')
+  for (const { path, text } of [...serviceSources, ...kit]) {
+    if (roomOf(path) === 'config' || path === 'packages/kit/src/testing.ts') continue
+    assert.doesNotMatch(text, /process\.env\b/, `${path}: put the variable in config.ts.`)
+  }
+})
+
+test('the kit imports neither contracts nor services', async () => {
+  for (const { path, imports } of await readSources('packages/kit/src')) {
+    const foreign = imports.find(
+      (name) => name.startsWith('@halles/') || name.includes('services/'),
+    )
+    assert.equal(foreign, undefined, `${path} imports ${foreign}: take it as a parameter.`)
+  }
+})
+
+test('SQL lives in stores and migrations', () => {
+  const sql = /\b(select\s+[\w*].*\bfrom|insert\s+into|update\s+\w+\s+set|delete\s+from)\b/i
+  for (const { path, text } of serviceSources) {
+    if (['store', 'migrations'].includes(roomOf(path))) continue
+    assert.doesNotMatch(text, sql, `${path}: move the statement to store.ts.`)
+  }
+})
+
+test('every import of a package is declared by the workspace that imports it', async () => {
+  const folders = [
+    'contracts',
+    'stack',
+    'lab',
+    'packages/kit',
+    ...services.map((s) => `services/${s}`),
+  ]
+  for (const folder of folders) {
+    const manifest = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
+    const declared = { ...manifest.dependencies, ...manifest.devDependencies }
+    const rootManifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+    for (const { path, imports } of await readSources(folder)) {
+      if (path.includes('/gen/')) continue
+      for (const name of imports.filter((each) => !/^(\.|node:)/.test(each))) {
+        const packageName = name
+          .split('/')
+          .slice(0, name.startsWith('@') ? 2 : 1)
+          .join('/')
+        const isTest = /\/test\//.test(path)
+        assert.ok(
+          packageName in declared ||
+            packageName === manifest.name ||
+            (isTest && packageName in rootManifest.devDependencies),
+          `${path} imports ${packageName}: declare it in ${folder}/package.json.`,
+        )
+      }
+    }
+  }
+})
+
+test('every message of the contracts is sent by its producer, and every consumer is fed', async () => {
+  const modules = await readdir(join(root, 'contracts/gen/messages'))
+  for (const producer of modules.map((name) => name.replace('.ts', ''))) {
+    const text = await readFile(join(root, `contracts/gen/messages/${producer}.ts`), 'utf8')
+    const messages = [...text.matchAll(/export const (\w+): MessageContract/g)].map((m) => m[1])
+    const own = serviceSources.filter(({ path }) => path.startsWith(`services/${producer}/`))
+    for (const message of messages) {
+      assert.ok(
+        own.some((source) => new RegExp(`\\b${message}\\b`).test(source.text)),
+        `${producer} never sends ${message}: send it, or remove it from contracts/messages.`,
+      )
+    }
+    const consumers = serviceSources.filter(
+      ({ path, imports }) =>
+        !path.startsWith(`services/${producer}/`) &&
+        imports.includes(`@halles/contracts/gen/messages/${producer}`),
+    )
+    assert.ok(consumers.length > 0, `Nobody consumes the messages of ${producer}.`)
+  }
+})
+
+test('no file of ours is longer than 300 lines', async () => {
+  const folders = ['contracts/src', 'packages', 'services', 'stack', 'lab', 'scripts']
+  for (const folder of folders) {
+    for (const { path, text } of await readSources(folder)) {
+      if (/\/test\//.test(path)) continue
+      const lines = text.split('\n').length
+      assert.ok(lines <= 310, `${path} has ${lines} lines: make it a folder of the same name.`)
+    }
+  }
+})
