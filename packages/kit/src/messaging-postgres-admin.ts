@@ -1,5 +1,6 @@
 import { type Database, sql } from './database.ts'
 import { AppError } from './errors.ts'
+import { isUuid } from './ids.ts'
 import type { Logger } from './logging.ts'
 import { createLoop } from './loop.ts'
 import type {
@@ -111,6 +112,17 @@ function letterNotFound(): AppError {
   return new AppError('not-found', 'DEAD_LETTER_NOT_FOUND', 'There is no such dead letter.')
 }
 
+/** What is no id of ours cannot be the id of a letter, and PostgreSQL would not even compare it. */
+function checkId(id: string): void {
+  if (!isUuid(id)) throw letterNotFound()
+}
+
+function unknownCursor(): AppError {
+  return new AppError('invalid', 'INVALID_REQUEST', 'The request has fields that cannot be used.', {
+    errors: [{ pointer: '/query/cursor', detail: 'is not a cursor of this list' }],
+  })
+}
+
 /** The dead letters of the embedded broker. `prepare` makes sure that the tables exist. */
 export function createDeadLetters(
   database: Database,
@@ -119,6 +131,7 @@ export function createDeadLetters(
 ): DeadLetters {
   return {
     async list({ limit, cursor, service, type }: DeadLetterFilter) {
+      if (cursor !== undefined && !isUuid(cursor)) throw unknownCursor()
       await prepare()
       const values = [cursor ?? null, service ?? null, type ?? null, limit + 1]
       const rows = await database.query<DeadLetterRow>(listLetters, values)
@@ -126,11 +139,13 @@ export function createDeadLetters(
       return { items, nextCursor: rows.length > limit ? items.at(-1)?.id : undefined }
     },
     async get(id) {
+      checkId(id)
       await prepare()
       const row = await database.one<DeadLetterRow>(getLetter, [id], letterNotFound)
       return { ...toSummary(row), message: row.message, history: row.history }
     },
     async replay(id) {
+      checkId(id)
       await prepare()
       await database.transaction(async (tx) => {
         const letter = await tx.one<DeadLetterRow>(takeLetter, [id], letterNotFound)
@@ -142,6 +157,7 @@ export function createDeadLetters(
       logger.info({ deadLetterId: id }, 'a dead letter was replayed')
     },
     async discard(id, reason) {
+      checkId(id)
       await prepare()
       if ((await database.run(takeLetter, [id])) === 0) throw letterNotFound()
       logger.info({ deadLetterId: id, reason }, 'a dead letter was discarded')

@@ -39,7 +39,7 @@ export function currencyExponent(currency: string): number {
 export function addMoney(a: Money, b: Money): Money {
   if (a.currency !== b.currency) {
     throw new AppError(
-      'conflict',
+      'unprocessable',
       'CURRENCY_MISMATCH',
       `An amount in ${b.currency} cannot be added to one in ${a.currency}.`,
     )

@@ -1,0 +1,73 @@
+import type { Operations } from '@halles/contracts/gen/http/products'
+import { createGrpcServer } from '@halles/kit/grpc-server'
+import { createHttpServer } from '@halles/kit/http-server'
+import { uuidv7 } from '@halles/kit/ids'
+import { inboxSchema } from '@halles/kit/inbox'
+import type { App } from '@halles/kit/lifecycle'
+import { outboxSchema } from '@halles/kit/outbox'
+import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import type { Config } from './config.ts'
+import { consumeOrders } from './consumers.ts'
+import { demoCatalogue } from './demo-catalogue.ts'
+import { productsService } from './grpc.ts'
+import { routes, serveProducts } from './http.ts'
+import { parseCatalogue } from './import/parse.ts'
+import { createJobs, createSeeder, type JobTimes } from './jobs.ts'
+import type { Deps } from './ports.ts'
+import { createCatalogue } from './store/catalogue.ts'
+import { createImportStore } from './store/imports.ts'
+import { createProductStore } from './store/products.ts'
+import { createReservationStore } from './store/reservations.ts'
+
+export type ProductsApp = App & { httpPort(): number; grpcPort(): number }
+
+/** Connects the service; nothing happens before `start`. */
+export function createApp(
+  config: Config,
+  overrides: { times?: Partial<JobTimes> } = {},
+): ProductsApp {
+  const service = 'products'
+  const runtime = createRuntime({ service, config })
+  const { logger, metrics, messaging, tokens, policy, lifecycle } = runtime
+  const database = openDatabase(runtime, {
+    service,
+    url: config.databaseUrl,
+    migrations: new URL('../migrations', import.meta.url),
+    schemas: [outboxSchema, inboxSchema],
+  })
+  const deps: Deps = {
+    catalogue: createCatalogue(database),
+    products: createProductStore(database),
+    reservations: createReservationStore(database),
+    imports: createImportStore(database),
+    parse: parseCatalogue,
+    clock: () => new Date(),
+    newId: uuidv7,
+  }
+  const { host, port, grpcPort = 0, instanceId: instance, internalSecret } = config
+  const jobs = createJobs(deps, logger, overrides.times)
+  const http = createHttpServer<Operations>({
+    service,
+    instance,
+    logger,
+    metrics,
+    routes,
+    host,
+    port,
+    tokens,
+    policy,
+    isReady: lifecycle.isReady,
+  })
+  const { shopCurrency } = config
+  serveProducts(http, { ...deps, shopCurrency, wakeImporter: jobs.wakeImporter })
+  const services = [productsService(deps)]
+  const grpc = createGrpcServer({ host, port: grpcPort, logger, metrics, internalSecret, services })
+  consumeOrders(messaging, deps, { logger, metrics })
+
+  if (config.demoCatalogue) lifecycle.add(createSeeder(deps, logger, demoCatalogue))
+  for (const job of jobs.parts) lifecycle.add(job)
+  lifecycle.add({ name: 'grpc', start: grpc.start, stop: grpc.stop })
+  lifecycle.add({ name: 'http', start: http.start, stop: http.stop })
+  lifecycle.add({ name: 'messaging', start: messaging.start, stop: messaging.stop })
+  return { start: lifecycle.start, stop: lifecycle.stop, httpPort: http.port, grpcPort: grpc.port }
+}
