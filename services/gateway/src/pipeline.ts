@@ -7,10 +7,10 @@ import type { Policy } from '@halles/kit/policy'
 import type { TokenVerifier } from '@halles/kit/tokens'
 import { childOf, deadlineHeader, formatTraceparent, parseTraceparent } from '@halles/kit/trace'
 import { checkAccess } from './access.ts'
-import { answerProblem, commonHeaders, type Exchange, passedHeaders } from './answer.ts'
+import { answerProblem, type Exchange, passedHeaders } from './answer.ts'
+import { answerFound } from './answer-found.ts'
 import { readBody } from './body.ts'
-import type { CachedAnswer } from './cache.ts'
-import type { CatalogueCache, Found, WholeAnswer } from './catalogue-cache.ts'
+import type { CatalogueCache, WholeAnswer } from './catalogue-cache.ts'
 import type { Match, Matcher } from './match.ts'
 import type { RateDecision } from './rate-limit.ts'
 import type { Upstream, UpstreamRequest } from './upstream.ts'
@@ -236,64 +236,6 @@ function forwardedHeaders(
     if (typeof value === 'string') headers[name] = value
   }
   return headers
-}
-
-/** The words of `Cache-Status` (RFC 9211) for each way. */
-function toCacheStatus(
-  { kind, answer }: Exclude<Found, { kind: 'uncacheable' }>,
-  nowMs: number,
-): string {
-  const ttl = Math.round((answer.freshUntilMs - nowMs) / 1_000)
-  const words = {
-    hit: `hit; ttl=${ttl}`,
-    stale: `hit; ttl=${ttl}; detail=stale-while-revalidate`,
-    'stale-if-error': `fwd=stale; ttl=${ttl}; detail=stale-if-error`,
-    stored: 'fwd=uri-miss; stored',
-    miss: 'fwd=uri-miss',
-  }
-  return `halles; ${words[kind]}`
-}
-
-function answerFound(exchange: Exchange, found: Found): void {
-  if (found.kind !== 'uncacheable') {
-    const nowMs = performance.now()
-    answerCached(exchange, found.answer, toCacheStatus(found, nowMs), nowMs)
-    return
-  }
-  const { status, headers, body } = found.answer
-  const all = passedHeaders(exchange, { ...headers, 'content-length': String(body.length) })
-  exchange.response.writeHead(status, all)
-  exchange.response.end(exchange.request.method === 'HEAD' ? undefined : body)
-}
-
-function answerCached(
-  exchange: Exchange,
-  answer: CachedAnswer,
-  cacheStatus: string,
-  nowMs: number,
-): void {
-  const { request, response } = exchange
-  const headers = commonHeaders(exchange)
-  headers.push('etag', answer.etag, 'cache-status', cacheStatus)
-  headers.push('age', String(Math.round((nowMs - answer.storedAtMs) / 1_000)))
-  // We can purge our own cache when a price changes, not the browser's.
-  headers.push('cache-control', 'public, max-age=0, must-revalidate')
-  if (isNotModified(request.headers['if-none-match'], answer.etag)) {
-    response.writeHead(304, headers).end()
-    return
-  }
-  headers.push('content-type', answer.contentType, 'content-length', String(answer.body.length))
-  response.writeHead(200, headers)
-  response.end(request.method === 'HEAD' ? undefined : answer.body)
-}
-
-/** Weak comparison, as RFC 9110 §13.1.2 asks for. */
-function isNotModified(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false
-  const opaque = etag.replace(/^W\//, '')
-  return ifNoneMatch
-    .split(',')
-    .some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === opaque)
 }
 
 function fail({ logger }: PipelineDeps, exchange: Exchange, error: unknown): void {

@@ -1,0 +1,118 @@
+import {
+  acceptPut,
+  type Cart,
+  maxLines,
+  mergeCarts,
+  openCart,
+  type ReplicaProduct,
+} from './domain.ts'
+import type { Deps, LineCommand, Purchase, PutLine } from './ports.ts'
+
+// Long enough for a shopper who comes back after a holiday.
+const guestCartDays = 30
+// A batch that deletes in well under the statement time-out.
+const removalBatch = 500
+
+type Viewer = { cartId: string; customerId: string | null }
+
+/** The customer's current cart, or a new one for a guest. */
+export async function createCart(
+  deps: Pick<Deps, 'carts' | 'clock' | 'newId'>,
+  customerId: string | null,
+): Promise<Cart> {
+  if (customerId !== null) return getCurrentCart(deps, customerId)
+  return deps.carts.createGuestCart(deps.newId(), deps.clock())
+}
+
+export async function getCurrentCart(
+  { carts, clock, newId }: Pick<Deps, 'carts' | 'clock' | 'newId'>,
+  customerId: string,
+): Promise<Cart> {
+  const current = await carts.readCurrent(customerId)
+  return current ?? carts.createCurrent(newId(), customerId, clock())
+}
+
+export async function getCart(
+  { carts }: Pick<Deps, 'carts'>,
+  { cartId, customerId }: Viewer,
+): Promise<Cart> {
+  return openCart(await carts.read(cartId), customerId)
+}
+
+export async function putLine(
+  { carts, changes, clock }: Pick<Deps, 'carts' | 'changes' | 'clock'>,
+  put: PutLine,
+): Promise<Cart> {
+  const outcome = await carts.putLine(put, { maxLines, at: clock() })
+  const cart = acceptPut(outcome)
+  if (outcome.isChanged) changes.announce(cart.id)
+  return cart
+}
+
+export async function removeLine(
+  { carts, changes, clock }: Pick<Deps, 'carts' | 'changes' | 'clock'>,
+  line: LineCommand,
+): Promise<Cart> {
+  const { cart, isChanged } = await carts.removeLine(line, clock())
+  if (isChanged) changes.announce(cart.id)
+  return cart
+}
+
+/** Merges a guest's cart into the customer's; claiming it again answers the same. */
+export async function claimCart(
+  { carts, changes, clock, newId }: Pick<Deps, 'carts' | 'changes' | 'clock' | 'newId'>,
+  { cartId, customerId }: { cartId: string; customerId: string },
+): Promise<Cart> {
+  const claim = { cartId, customerId, newCartId: newId(), at: clock() }
+  const cart = await carts.claim(claim, mergeCarts)
+  changes.announce(cartId)
+  changes.announce(cart.id)
+  return cart
+}
+
+/** The cart now and after each change. Throws before the first event when it may not be opened. */
+export async function watchCart(
+  { carts, feed }: Pick<Deps, 'carts' | 'feed'>,
+  { cartId, customerId, signal }: Viewer & { signal: AbortSignal },
+): Promise<AsyncIterable<Cart>> {
+  const cart = await getCart({ carts }, { cartId, customerId })
+  feed.requireRoom()
+  return feed.follow(cart, customerId, signal)
+}
+
+export async function removeBoughtLines(
+  { carts, changes, clock }: Pick<Deps, 'carts' | 'changes' | 'clock'>,
+  purchase: Purchase,
+): Promise<void> {
+  const changed = await carts.removeBought(purchase, clock())
+  if (changed !== undefined) changes.announce(changed)
+}
+
+export async function applyProduct(
+  { replica, changes }: Pick<Deps, 'replica' | 'changes'>,
+  product: ReplicaProduct,
+): Promise<void> {
+  if ((await replica.apply(product)) > 0) changes.announce(product.productId)
+}
+
+/**
+ * Builds the replica anew from the topic, while it stays readable. A product may show an earlier
+ * state for the moments in which its history passes by.
+ */
+export async function rebuildReplica({
+  replica,
+  productFeed,
+}: Pick<Deps, 'replica' | 'productFeed'>): Promise<void> {
+  // In this order: a state that is replayed before its version is forgotten would be skipped.
+  await replica.forgetVersions()
+  await productFeed.restart()
+}
+
+/** Removes a batch of guest carts that nobody touched for long; true when there may be more. */
+export async function removeAbandonedCarts({
+  carts,
+  clock,
+}: Pick<Deps, 'carts' | 'clock'>): Promise<boolean> {
+  const untouchedSince = new Date(clock().getTime() - guestCartDays * 86_400_000)
+  return (await carts.removeGuestCarts(untouchedSince, removalBatch)) === removalBatch
+}
