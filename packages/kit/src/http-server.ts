@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type AppOptions, createApp } from './http-app.ts'
 import type { Handler, Operations, RouteContract } from './http-contract.ts'
@@ -50,6 +50,11 @@ export function createHttpServer<O extends Operations<O>>(
   const draining = new AbortController()
   const app = createApp({ ...options, draining: draining.signal })
   const compile = createInputCompiler()
+  const sockets = new Set<Socket>()
+  app.server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
 
   addProbes(app, options, draining.signal)
   for (const contract of contracts) {
@@ -86,8 +91,12 @@ export function createHttpServer<O extends Operations<O>>(
     },
     async stop() {
       draining.abort()
-      // Sockets that were busy when the stop began are left open once they are idle.
-      const sweep = setInterval(() => app.server.closeIdleConnections(), 50)
+      // Sockets that were busy when the stop began are left open once they are idle, and those
+      // that never sent a byte do not count as idle.
+      const sweep = setInterval(() => {
+        app.server.closeIdleConnections()
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+      }, 50)
       await app.close().finally(() => clearInterval(sweep))
     },
     port: () => (app.server.address() as AddressInfo).port,

@@ -501,7 +501,7 @@ test('requests are measured by the pattern of their route', async () => {
   assert.ok(!text.includes(cartId))
 })
 
-test('a request in flight when the stop begins is finished, and its idle socket does not hold it up', {
+test('a request in flight when the stop begins is finished, and idle or silent sockets do not hold it up', {
   timeout: 10_000,
 }, async () => {
   const running = Promise.withResolvers<void>()
@@ -527,6 +527,8 @@ test('a request in flight when the stop begins is finished, and its idle socket 
   await small.start()
   const base = `http://127.0.0.1:${small.port()}`
   assert.equal(await (await fetch(`${base}/cached`)).text(), 'from the cache')
+  const silent = connect(small.port(), '127.0.0.1')
+  await once(silent, 'connect')
   const request = fetch(`${base}/api/v1/broken`)
   await running.promise
   const stopped = small.stop()
@@ -534,6 +536,12 @@ test('a request in flight when the stop begins is finished, and its idle socket 
   assert.deepEqual(await (await request).json(), { ok: true })
   await stopped
   await assert.rejects(fetch(`${base}/api/v1/broken`))
+})
+
+test('only a plain UUID is an id: PostgreSQL knows no other form', async () => {
+  const path = '/api/v1/carts/urn:uuid:01a203ff-f224-7dc9-b297-8d124fe22c8f/lines/x'
+  const response = await fetch(`${origin}${path}`, { method: 'PUT' })
+  assert.equal(response.status, 400)
 })
 
 test('a server whose operation has no handler does not start', async () => {

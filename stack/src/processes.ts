@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
+import { errorCode, readText } from './files.ts'
+
+/** Whether a process with this id exists, ours or not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    return errorCode(error) === 'EPERM'
+  }
+  // A zombie still has its id, but nothing runs any more.
+  return processStat(pid)?.[0] !== 'Z'
+}
+
+/** The fields of /proc/PID/stat after the command: state, parent's id … ; undefined off Linux. */
+function processStat(pid: number): string[] | undefined {
+  const stat = readProc(`/proc/${pid}/stat`)
+  // The command stands in parentheses and may itself hold some.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+function readProc(path: string): string | undefined {
+  try {
+    return readText(path)
+  } catch (error) {
+    // A process that ends while it is read answers ESRCH.
+    if (errorCode(error) === 'ESRCH') return undefined
+    throw error
+  }
+}
+
+/** When the process started, in a form to compare with itself; tells a reused id apart. */
+export function startMark(pid: number): string {
+  // Field 22 of stat counts from 1 and includes pid and command, which are cut off here.
+  return processStat(pid)?.[19] ?? ''
+}
+
+/** The id of a process' parent, where the system tells. */
+export function parentOf(pid: number): number | undefined {
+  const parent = Number(processStat(pid)?.[1])
+  return Number.isInteger(parent) && parent > 0 ? parent : undefined
+}
+
+/** The command line of a living process, or an empty text. */
+export function commandOf(pid: number): string {
+  if (!isAlive(pid)) return ''
+  const raw = readProc(`/proc/${pid}/cmdline`)
+  if (raw !== undefined) return raw.replaceAll('\0', ' ')
+  try {
+    return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
+  } catch (error) {
+    if (isAlive(pid)) throw error
+    return ''
+  }
+}
+
+/** Sends the signal, unless the process is gone already. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (errorCode(error) !== 'ESRCH') throw error
+  }
+}
+
+/** Waits until the process is gone; false when it still runs after `limitMs`. */
+export async function untilGone(pid: number, limitMs: number): Promise<boolean> {
+  const endsAtMs = performance.now() + limitMs
+  while (isAlive(pid)) {
+    if (performance.now() > endsAtMs) return false
+    await delay(20)
+  }
+  return true
+}

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { AppError } from '@halles/kit/errors'
+import { uuidv7 } from '@halles/kit/ids'
+import { readJson, writeJson } from './files.ts'
+
+/** Everything the embedded stack makes up by itself, kept in `$HALLES_DATA/secrets.json`. */
+export type Secrets = {
+  postgresPassword: string
+  /** Password by database role. */
+  databases: Record<string, string>
+  internalSecret: string
+  signingKeySecret: string
+  orderTokenSecret: string
+  stripeApiKey: string
+  stripeWebhookSecret: string
+  admin: { subjectId: string; email: string; password: string }
+}
+
+const random = () => randomBytes(24).toString('base64url')
+
+function createSecrets(roles: readonly string[]): Secrets {
+  return {
+    postgresPassword: random(),
+    databases: Object.fromEntries(roles.map((role) => [role, random()])),
+    internalSecret: random(),
+    signingKeySecret: random(),
+    orderTokenSecret: random(),
+    stripeApiKey: `sk_test_${randomBytes(16).toString('hex')}`,
+    stripeWebhookSecret: `whsec_${randomBytes(16).toString('hex')}`,
+    admin: {
+      subjectId: uuidv7(),
+      email: process.env.ADMIN_EMAIL ?? 'admin@halles.example',
+      password: randomBytes(12).toString('base64url'),
+    },
+  }
+}
+
+/**
+ * The data folder's secrets, made up at the first start. A role that was added since gets a
+ * password. Throws when the file cannot be read although there are data that need it.
+ */
+export function loadSecrets(dataFolder: string, roles: readonly string[]): Secrets {
+  const path = join(dataFolder, 'secrets.json')
+  const known = readSecrets(path)
+  if (!known && existsSync(join(dataFolder, 'postgres.json'))) {
+    throw new AppError('conflict', 'SECRETS_MISSING', `${path} is missing. ${restoreHint}`)
+  }
+  const made = createSecrets(roles)
+  const secrets = { ...made, ...known, databases: { ...made.databases, ...known?.databases } }
+  if (JSON.stringify(secrets) !== JSON.stringify(known)) writeJson(path, secrets)
+  const adminPath = join(dataFolder, 'admin.json')
+  if (!existsSync(adminPath)) {
+    writeJson(adminPath, { email: secrets.admin.email, password: secrets.admin.password })
+  }
+  return secrets
+}
+
+const restoreHint =
+  'The database cannot be opened without it. Restore it from a backup; or, to start from nothing and lose what is stored, move the whole data folder away.'
+
+function readSecrets(path: string): Secrets | undefined {
+  let value: unknown
+  try {
+    value = readJson(path)
+  } catch (error) {
+    throw new AppError('conflict', 'SECRETS_UNREADABLE', `${path} cannot be read. ${restoreHint}`, {
+      cause: error,
+    })
+  }
+  if (value === undefined) return undefined
+  const isWhole =
+    typeof value === 'object' &&
+    value !== null &&
+    'postgresPassword' in value &&
+    'databases' in value &&
+    'admin' in value
+  if (!isWhole) {
+    throw new AppError('conflict', 'SECRETS_UNREADABLE', `${path} is damaged. ${restoreHint}`)
+  }
+  return value as Secrets
+}

@@ -1,0 +1,235 @@
+import { join } from 'node:path'
+import type { DatabasePlan } from './postgres-databases.ts'
+import type { Secrets } from './secrets.ts'
+
+/** What the whole platform was told, from which each part gets what it needs. */
+export type Platform = {
+  dataFolder: string
+  /** The port that people use. */
+  port: number
+  /** The address that the gateways listen on; everything else stays on loopback. */
+  host: string
+  /** The address of the shop as people's browsers see it. */
+  publicUrl: string
+  logLevel: string
+  currency: string
+  hasDemoCatalogue: boolean
+  /** Given by the user: then payments talks to Stripe and the sandbox stays away. */
+  stripe: { apiKey: string; webhookSecret: string } | undefined
+  secrets: Secrets
+  /** Settings for one part from outside: `HALLES_GATEWAY_CACHE_BYTES` becomes its `CACHE_BYTES`. */
+  overrides: Readonly<Record<string, string | undefined>>
+}
+
+export type Part = {
+  name: string
+  /** Source of the process, from the root of the repository. */
+  entry: string
+  /** Its own database, and a role of the part's name. */
+  database?: string
+  listens: readonly ('http' | 'grpc' | 'metrics')[]
+  /** Parts that it calls over HTTP: their addresses come as NAME_URLS. */
+  calls?: readonly string[]
+  /** Parts that it calls over gRPC: their addresses come as NAME_GRPC. */
+  callsGrpc?: readonly string[]
+  settings?(platform: Platform, portOf: (part: string) => number): Record<string, string>
+  /** Parts of a higher stage stop first. */
+  stage: number
+}
+
+const service = (name: string, details: Partial<Part>): Part => ({
+  name,
+  entry: `services/${name}/src/main.ts`,
+  database: name,
+  listens: ['http', 'metrics'],
+  calls: ['rbac'],
+  stage: 2,
+  ...details,
+})
+
+const admin = ({ secrets }: Platform) => ({
+  ADMIN_SUBJECT_ID: secrets.admin.subjectId,
+  ADMIN_EMAIL: secrets.admin.email,
+})
+
+/** The platform: who there is, who owns which database, who calls whom. */
+export const parts: readonly Part[] = [
+  {
+    name: 'stripe-sandbox',
+    entry: 'stack/stripe-sandbox/src/main.ts',
+    listens: ['http'],
+    stage: 1,
+    settings: ({ port, secrets, dataFolder }, portOf) => ({
+      DATA_DIR: join(dataFolder, 'stripe-sandbox'),
+      STRIPE_API_KEY: secrets.stripeApiKey,
+      WEBHOOK_URL: `http://127.0.0.1:${port}/api/v1/webhooks/stripe`,
+      WEBHOOK_SECRET: secrets.stripeWebhookSecret,
+      // What payments acts on; a real endpoint is subscribed to chosen types too.
+      WEBHOOK_EVENTS: 'checkout.session.completed,checkout.session.expired',
+      PUBLIC_URL: `http://localhost:${portOf('stripe-sandbox')}`,
+    }),
+  },
+  service('auth', {
+    database: 'credentials',
+    calls: [],
+    stage: 1,
+    settings: ({ secrets }) => ({ SIGNING_KEY_SECRET: secrets.signingKeySecret }),
+  }),
+  service('rbac', { calls: [], stage: 1, settings: admin }),
+  service('customers', {
+    database: 'users',
+    settings: (platform) => ({
+      ...admin(platform),
+      ADMIN_PASSWORD: platform.secrets.admin.password,
+    }),
+  }),
+  service('products', {
+    listens: ['http', 'grpc', 'metrics'],
+    settings: ({ currency, hasDemoCatalogue }) => ({
+      SHOP_CURRENCY: currency,
+      DEMO_CATALOGUE: String(hasDemoCatalogue),
+    }),
+  }),
+  service('wishlists', {}),
+  service('carts', { listens: ['http', 'grpc', 'metrics'] }),
+  service('orders', {
+    listens: ['http', 'grpc', 'metrics'],
+    callsGrpc: ['carts', 'products', 'payments'],
+    settings: ({ publicUrl, secrets }) => ({
+      PUBLIC_URL: publicUrl,
+      ORDER_TOKEN_SECRET: secrets.orderTokenSecret,
+    }),
+  }),
+  service('payments', {
+    listens: ['http', 'grpc', 'metrics'],
+    callsGrpc: ['orders'],
+    settings: ({ publicUrl, stripe, secrets }, portOf) => ({
+      PUBLIC_URL: publicUrl,
+      STRIPE_API_KEY: stripe?.apiKey ?? secrets.stripeApiKey,
+      STRIPE_WEBHOOK_SECRET: stripe?.webhookSecret ?? secrets.stripeWebhookSecret,
+      ...(stripe ? {} : { STRIPE_API_BASE: `http://127.0.0.1:${portOf('stripe-sandbox')}` }),
+    }),
+  }),
+  {
+    name: 'gateway',
+    entry: 'services/gateway/src/main.ts',
+    listens: ['metrics'],
+    calls: ['auth', 'rbac', 'customers', 'products', 'wishlists', 'carts', 'orders', 'payments'],
+    settings: ({ publicUrl }) => ({
+      PUBLIC_URL: publicUrl,
+      // One machine is one client: a developer's script or a load test must not be slowed down by
+      // limits meant for the internet. HALLES_GATEWAY_RATE_LIMIT_FACTOR=1 has them as deployed.
+      RATE_LIMIT_FACTOR: '100',
+    }),
+    stage: 3,
+  },
+]
+
+export const defaultReplicas: Readonly<Record<string, number>> = { gateway: 2 }
+
+/** Several processes can share a port only where the kernel spreads connections over them. */
+export const canSharePort = process.platform === 'linux'
+
+/** The parts that this platform runs. */
+export function partsOf(platform: Pick<Platform, 'stripe'>): Part[] {
+  return parts.filter(({ name }) => name !== 'stripe-sandbox' || platform.stripe === undefined)
+}
+
+export type Instance = { part: Part; id: string; ports: Record<string, number> }
+
+/** The databases: one per service, and the brokers' that all services share. */
+export function databasePlans(secrets: Secrets): DatabasePlan[] {
+  const own = parts.flatMap(({ name, database }) => (database ? [{ database, role: name }] : []))
+  return [...own, { database: 'messages', role: 'messages' }].map((plan) => ({
+    ...plan,
+    password: secrets.databases[plan.role] ?? '',
+  }))
+}
+
+/** Names of the roles that need a password. */
+export const databaseRoles = [
+  ...parts.flatMap(({ name, database }) => (database ? [name] : [])),
+  'messages',
+]
+
+// A service's pool (10), its broker's pool (4), listeners and relay; rounded up.
+const connectionsPerInstance = 20
+
+/** What PostgreSQL must allow, with room for an operator and for restarts that overlap. */
+export function connectionsFor(instances: readonly Instance[]): number {
+  return instances.length * connectionsPerInstance + 40
+}
+
+/** Every instance of every part, with the ports chosen for it. */
+export function planInstances(
+  platform: Platform,
+  replicas: Readonly<Record<string, number>>,
+): { part: Part; id: string; portNames: string[] }[] {
+  return partsOf(platform).flatMap((part) =>
+    Array.from({ length: replicas[part.name] ?? 1 }, (_, index) => {
+      const id = `${part.name}-${index + 1}`
+      return { part, id, portNames: part.listens.map((kind) => `${id}.${kind}`) }
+    }),
+  )
+}
+
+/** The environment of one instance: everything it needs and nothing that it does not. */
+export function environmentOf(
+  instance: Instance,
+  platform: Platform,
+  context: { instances: readonly Instance[]; urlOf(database: string, role: string): string },
+): Record<string, string> {
+  const { part, ports } = instance
+  const addresses = (name: string, kind: string, prefix: string) =>
+    context.instances
+      .filter((each) => each.part.name === name)
+      .map((each) => `${prefix}127.0.0.1:${each.ports[kind]}`)
+      .join(',')
+  const portOf = (name: string) =>
+    context.instances.find((each) => each.part.name === name)?.ports.http ?? 0
+  const upper = (name: string) => name.toUpperCase()
+  const replicas = context.instances.filter((each) => each.part.name === part.name).length
+  const isService = part.entry.startsWith('services/')
+
+  return {
+    SERVICE_NAME: part.name,
+    INSTANCE_ID: instance.id,
+    LOG_LEVEL: platform.logLevel,
+    HOST: part.name === 'gateway' ? platform.host : '127.0.0.1',
+    PORT: String(part.name === 'gateway' ? platform.port : ports.http),
+    ...(ports.grpc === undefined ? {} : { GRPC_PORT: String(ports.grpc) }),
+    ...(ports.metrics === undefined ? {} : { METRICS_PORT: String(ports.metrics) }),
+    ...(part.name === 'gateway' ? { REUSE_PORT: String(replicas > 1) } : {}),
+    ...(part.database ? { DATABASE_URL: context.urlOf(part.database, part.name) } : {}),
+    ...(isService
+      ? {
+          MESSAGES_URL: context.urlOf('messages', 'messages'),
+          INTERNAL_SECRET: platform.secrets.internalSecret,
+          JWKS_URLS: addresses('auth', 'http', 'http://')
+            .split(',')
+            .map((url) => `${url}/.well-known/jwks.json`)
+            .join(','),
+        }
+      : {}),
+    ...Object.fromEntries(
+      (part.calls ?? []).map((name) => [`${upper(name)}_URLS`, addresses(name, 'http', 'http://')]),
+    ),
+    ...Object.fromEntries(
+      (part.callsGrpc ?? []).map((name) => [`${upper(name)}_GRPC`, addresses(name, 'grpc', '')]),
+    ),
+    ...part.settings?.(platform, portOf),
+    ...overridesOf(part.name, platform.overrides),
+  }
+}
+
+function overridesOf(
+  part: string,
+  overrides: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const prefix = `HALLES_${part.toUpperCase().replaceAll('-', '_')}_`
+  return Object.fromEntries(
+    Object.entries(overrides).flatMap(([name, value]) =>
+      name.startsWith(prefix) && value !== undefined ? [[name.slice(prefix.length), value]] : [],
+    ),
+  )
+}
