@@ -4,13 +4,12 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { AppError } from '@halles/kit/errors'
 import type { Plugin } from 'esbuild'
 import { readJson, readText, writeJson } from './files.ts'
@@ -18,8 +17,8 @@ import { readJson, readText, writeJson } from './files.ts'
 /** The root of the repository. */
 export const root = resolve(import.meta.dirname, '../..')
 
-/** Loaded from node_modules at run time: native code, and packages that read files beside theirs. */
-const external = ['@node-rs/argon2', '@scalar/fastify-api-reference']
+/** Native code is loaded from node_modules at run time. */
+const external = ['@node-rs/argon2']
 
 type BundleRecord = { lock: string; entries: readonly string[]; inputs: Record<string, string> }
 
@@ -82,7 +81,7 @@ export async function bundle(entries: readonly string[]): Promise<void> {
         ].join(';'),
       },
       external,
-      plugins: [keepLocations(entries), mapOwnLines],
+      plugins: [mapOwnLines],
       metafile: true,
       write: false,
       logLevel: 'warning',
@@ -124,39 +123,6 @@ function copyMigrations(entry: string): void {
   rmSync(target, { recursive: true, force: true })
   if (migrationsOf(entry).length === 0) return
   cpSync(join(root, migrationsFolder(entry)), target, { recursive: true })
-}
-
-/**
- * Shared code that finds files beside itself (`import.meta`) keeps doing so from inside a bundle.
- * A service's own code does so because the layout below `dist/` is the same.
- */
-function keepLocations(entries: readonly string[]): Plugin {
-  const own = entries.map((entry) => dirname(join(root, entry)))
-  return {
-    name: 'keep-locations',
-    setup(builder) {
-      builder.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-        const isShared =
-          !path.includes('node_modules') && !own.some((folder) => dirname(path) === folder)
-        if (!isShared) return undefined
-        const source = readFileSync(path, 'utf8')
-        if (!/import\.meta\.(url|dirname|filename)/.test(source)) return undefined
-        return { contents: locate(source, path, entries), loader: 'ts' }
-      })
-    },
-  }
-}
-
-function locate(source: string, path: string, entries: readonly string[]): string {
-  // All entries lie equally deep, so one relative address serves every bundle.
-  const from = dirname(bundleOf(entries[0] ?? ''))
-  const url = `new URL(${JSON.stringify(relative(from, path))}, import.meta.url)`
-  const located: Record<string, string> = {
-    url: `${url}.href`,
-    filename: `decodeURIComponent(${url}.pathname)`,
-    dirname: `decodeURIComponent(new URL('.', ${url}).pathname).slice(0, -1)`,
-  }
-  return source.replace(/import\.meta\.(url|dirname|filename)/g, (_, name) => located[name] ?? '')
 }
 
 /**

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { AppError } from '@halles/kit/errors'
-import { parentOf } from './processes.ts'
+import { commandOf, isAlive, parentOf } from './processes.ts'
 import { type Report, type Stack, type StackOptions, startStack } from './stack.ts'
 import { canSharePort, defaultReplicas, parts } from './topology.ts'
 
@@ -125,10 +125,13 @@ Ctrl-C stops it.`)
  */
 function watchNpm(onGone: () => void): void {
   if (process.env.npm_lifecycle_event === undefined) return
-  const { ppid } = process
-  const grandparent = parentOf(ppid)
+  // Between npm and us there is a shell, unless it replaced itself by us.
+  const npm = [process.ppid, parentOf(process.ppid)].find(
+    (pid) => pid !== undefined && /^npm\b/.test(commandOf(pid)),
+  )
+  if (npm === undefined) return
   const timer = setInterval(() => {
-    if (process.ppid === ppid && parentOf(ppid) === grandparent) return
+    if (isAlive(npm)) return
     clearInterval(timer)
     onGone()
   }, 1_000)
