@@ -37,7 +37,7 @@ export interface Cart {
   customerId: Id | null
   lines: CartLine[]
   /**
-   * Null while the cart is empty.
+   * Null while the cart is empty, or while a later price change left it with two currencies.
    */
   total: Money | null
   version: Version
@@ -227,7 +227,7 @@ export const routes = {
               "object",
               "null"
             ],
-            "description": "Null while the cart is empty.",
+            "description": "Null while the cart is empty, or while a later price change left it with two currencies.",
             "properties": {
               "amountMinor": {
                 "type": "integer",
@@ -410,7 +410,7 @@ export const routes = {
               "object",
               "null"
             ],
-            "description": "Null while the cart is empty.",
+            "description": "Null while the cart is empty, or while a later price change left it with two currencies.",
             "properties": {
               "amountMinor": {
                 "type": "integer",
@@ -607,7 +607,7 @@ export const routes = {
               "object",
               "null"
             ],
-            "description": "Null while the cart is empty.",
+            "description": "Null while the cart is empty, or while a later price change left it with two currencies.",
             "properties": {
               "amountMinor": {
                 "type": "integer",
@@ -824,7 +824,7 @@ export const routes = {
               "object",
               "null"
             ],
-            "description": "Null while the cart is empty.",
+            "description": "Null while the cart is empty, or while a later price change left it with two currencies.",
             "properties": {
               "amountMinor": {
                 "type": "integer",
@@ -1027,7 +1027,7 @@ export const routes = {
               "object",
               "null"
             ],
-            "description": "Null while the cart is empty.",
+            "description": "Null while the cart is empty, or while a later price change left it with two currencies.",
             "properties": {
               "amountMinor": {
                 "type": "integer",
@@ -1224,7 +1224,7 @@ export const routes = {
               "object",
               "null"
             ],
-            "description": "Null while the cart is empty.",
+            "description": "Null while the cart is empty, or while a later price change left it with two currencies.",
             "properties": {
               "amountMinor": {
                 "type": "integer",

@@ -65,7 +65,12 @@ export type GrpcServerOptions = {
   drainMs?: number
 }
 
-export type GrpcServer = { start(): Promise<void>; stop(): Promise<void>; port(): number }
+export type GrpcServer = {
+  readonly name: 'grpc'
+  start(): Promise<void>
+  stop(): Promise<void>
+  port(): number
+}
 
 export const traceMetadata = 'traceparent'
 export const callerMetadata = 'x-caller'
@@ -100,6 +105,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     server.addService(definition, implementation)
   }
   return {
+    name: 'grpc',
     start: () =>
       new Promise((resolve, reject) => {
         const credentials = ServerCredentials.createInsecure()

@@ -28,6 +28,7 @@ export type HttpServerOptions<O extends Operations<O>> = Keepers &
   }
 
 export type HttpServer<O extends Operations<O>> = {
+  readonly name: 'http'
   /** Serves an operation of the contract. Every operation needs a handler before `start`. */
   on<Name extends keyof O & string>(operation: Name, handler: Handler<O[Name]>): void
   /** Listens. @throws Error that names the operations without a handler. */
@@ -72,6 +73,7 @@ export function createHttpServer<O extends Operations<O>>(
   refuseOtherMethods(app, contracts)
 
   return {
+    name: 'http',
     fastify: app,
     on(operation, handler) {
       if (!Object.hasOwn(options.routes, operation)) {

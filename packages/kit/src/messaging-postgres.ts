@@ -95,6 +95,7 @@ export function createPostgresMessaging(options: PostgresMessagingOptions): Mess
   const measured = createHandlerMeter(options.metrics)
 
   return {
+    name: 'messaging',
     publisher: createPublisher(database, prepare),
     consumeQueue({ queue, prefetch = 10, ...rest }) {
       const handler = measured(queue, rest.handler)

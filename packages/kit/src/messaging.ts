@@ -141,6 +141,7 @@ export type MessagingStats = {
 
 /** The port to the broker. Every adapter passes `test/messaging-contract.ts`. */
 export type Messaging = {
+  readonly name: 'messaging'
   publisher: Publisher
   /** Competing consumers: a message goes to one of them, and to another one if that fails. */
   consumeQueue(consumer: QueueConsumer): Subscription

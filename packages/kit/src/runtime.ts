@@ -1,6 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { createDatabase, type Database, migrate } from './database.ts'
+import { createGrpcServer, type GrpcServer, type GrpcService } from './grpc-server.ts'
 import { createHttpClient } from './http-client.ts'
+import type { Operations } from './http-contract.ts'
+import { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.ts'
 import { createInboxPruner, inboxSchema } from './inbox.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createLogger, type Logger } from './logging.ts'
@@ -17,6 +20,8 @@ import { createTokenVerifier, internalAuthorization, type TokenFacts } from './t
 /** What every process of ours is configured with; see `serviceConfig`. */
 export type RuntimeConfig = {
   readonly host: string
+  readonly port: number
+  readonly grpcPort?: number | undefined
   readonly metricsPort: number
   readonly logLevel: string
   readonly instanceId: string
@@ -30,6 +35,8 @@ export type RuntimeConfig = {
 }
 
 export type Runtime = {
+  readonly service: string
+  readonly config: RuntimeConfig
   readonly logger: Logger
   readonly metrics: Metrics
   readonly messaging: Messaging
@@ -81,7 +88,7 @@ export function createRuntime(options: {
   })
   lifecycle.add({ name: 'token keys', ...tokens })
   if (config.rbacUrls) lifecycle.add({ name: 'policy', ...policy })
-  return { logger, metrics, messaging, tokens, policy, lifecycle }
+  return { service, config, logger, metrics, messaging, tokens, policy, lifecycle }
 }
 
 function createPolicyFetch(config: RuntimeConfig, lifecycle: Lifecycle) {
@@ -111,16 +118,15 @@ function createPolicyFetch(config: RuntimeConfig, lifecycle: Lifecycle) {
  * @param options.migrations the folder of `NNNN_name.sql`.
  */
 export function openDatabase(
-  { lifecycle, logger, metrics, messaging }: Runtime,
+  { service, lifecycle, logger, metrics, messaging }: Runtime,
   options: {
     url: string
-    service: string
     migrations: URL
     schemas?: readonly KitSchema[]
     poolSize?: number
   },
 ): Database {
-  const { url, service, migrations, schemas = [], poolSize } = options
+  const { url, migrations, schemas = [], poolSize } = options
   const database = createDatabase({
     url,
     logger,
@@ -138,4 +144,26 @@ export function openDatabase(
   }
   if (schemas.includes(inboxSchema)) lifecycle.add(createInboxPruner({ database, logger }))
   return database
+}
+
+/** An HTTP server with what the runtime knows; the app adds it to the life-cycle after its handlers. */
+export function openHttpServer<O extends Operations<O>>(
+  { service, config, logger, metrics, tokens, policy, lifecycle }: Runtime,
+  options: Pick<HttpServerOptions<O>, 'routes'> & Partial<HttpServerOptions<O>>,
+): HttpServer<O> {
+  const { host, port, instanceId: instance, internalSecret } = config
+  const { isReady } = lifecycle
+  return createHttpServer<O>({
+    ...{ service, instance, host, port, logger, metrics, tokens, policy, internalSecret, isReady },
+    ...options,
+  })
+}
+
+/** A gRPC server with what the runtime knows; the app adds it to the life-cycle. */
+export function openGrpcServer(
+  { config, logger, metrics }: Runtime,
+  services: readonly GrpcService[],
+): GrpcServer {
+  const { host, grpcPort: port = 0, internalSecret } = config
+  return createGrpcServer({ host, port, logger, metrics, internalSecret, services })
 }

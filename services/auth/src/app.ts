@@ -1,12 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Operations } from '@halles/contracts/gen/http/auth'
-import { createHttpServer } from '@halles/kit/http-server'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
 import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
 import { createPasswordHasher } from '@halles/kit/passwords'
-import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import { createRuntime, openDatabase, openHttpServer } from '@halles/kit/runtime'
 import type { Config } from './config.ts'
 import { consumeAuth } from './consumers.ts'
 import { routes, serveAuth } from './http.ts'
@@ -29,9 +28,8 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     service: 'auth',
     config,
   })
-  const { logger, metrics, messaging, lifecycle } = runtime
+  const { logger, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
-    service: 'auth',
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
     schemas: [outboxSchema, inboxSchema],
@@ -61,24 +59,13 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     newSecret,
     hash: (text) => createHash('sha256').update(text).digest(),
   }
-  const server = createHttpServer<Operations>({
-    service: 'auth',
-    instance: config.instanceId,
-    logger,
-    metrics,
-    routes,
-    host: config.host,
-    port: config.port,
-    tokens: createOwnVerifier(ring),
-    internalSecret: config.internalSecret,
-    isReady: lifecycle.isReady,
-  })
+  const server = openHttpServer<Operations>(runtime, { routes, tokens: createOwnVerifier(ring) })
   serveAuth(server, { ...deps, ring })
   consumeAuth(messaging, deps)
 
   lifecycle.add(ring)
   lifecycle.add(createSessionPruner(deps, logger))
-  lifecycle.add({ name: 'http', start: server.start, stop: server.stop })
-  lifecycle.add({ name: 'messaging', start: messaging.start, stop: messaging.stop })
+  lifecycle.add(server)
+  lifecycle.add(messaging)
   return { start: lifecycle.start, stop: lifecycle.stop, httpPort: server.port }
 }

@@ -1,10 +1,8 @@
 import { type Operations, routes } from '@halles/contracts/gen/http/carts'
-import { createGrpcServer } from '@halles/kit/grpc-server'
-import { createHttpServer } from '@halles/kit/http-server'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
 import { createLoop } from '@halles/kit/loop'
-import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import { createRuntime, openDatabase, openGrpcServer, openHttpServer } from '@halles/kit/runtime'
 import type { Config } from './config.ts'
 import { consumeMessages, createProductFeed } from './consumers.ts'
 import { createCartFeed } from './feed.ts'
@@ -23,12 +21,11 @@ const removalIntervalMs = 3_600_000
 
 /** Connects everything that carts is made of; nothing runs before `start`. */
 export function createApp(config: Config) {
-  const { host, databaseUrl: url, internalSecret, maxStreams } = config
+  const { databaseUrl: url, maxStreams } = config
   const runtime = createRuntime({ service, config })
-  const { lifecycle, logger, messaging, metrics, tokens } = runtime
+  const { lifecycle, logger, messaging, metrics } = runtime
   const database = openDatabase(runtime, {
     url,
-    service,
     migrations: new URL('../migrations', import.meta.url),
     schemas: [inboxSchema],
   })
@@ -51,28 +48,13 @@ export function createApp(config: Config) {
     round: async () => ((await removeAbandonedCarts(deps)) ? 0 : removalIntervalMs),
     backoff: { baseMs: 1_000, maxMs: 60_000 },
   })
-  const http = createHttpServer<Operations>({
-    service,
-    instance: config.instanceId,
-    logger,
+  const http = openHttpServer<Operations>(runtime, {
     routes,
-    host,
-    port: config.port,
-    tokens,
-    metrics,
-    isReady: lifecycle.isReady,
     maxConnections: maxStreams + requestConnections,
   })
   serveCarts(http, deps)
   const services = [serveCartsGrpc(deps)]
-  const grpc = createGrpcServer({
-    host,
-    port: config.grpcPort,
-    logger,
-    internalSecret,
-    services,
-    metrics,
-  })
+  const grpc = openGrpcServer(runtime, services)
   consumeMessages(messaging, deps)
 
   lifecycle.add(changes)
@@ -87,9 +69,9 @@ export function createApp(config: Config) {
     start: async () => removal.start(),
     stop: () => removal.stop(),
   })
-  lifecycle.add({ name: 'gRPC', start: grpc.start, stop: grpc.stop })
-  lifecycle.add({ name: 'HTTP', start: http.start, stop: http.stop })
-  lifecycle.add({ name: 'messaging', start: messaging.start, stop: messaging.stop })
+  lifecycle.add(grpc)
+  lifecycle.add(http)
+  lifecycle.add(messaging)
   return {
     start: lifecycle.start,
     stop: lifecycle.stop,

@@ -1,10 +1,9 @@
 import type { Operations } from '@halles/contracts/gen/http/customers'
-import { createHttpServer } from '@halles/kit/http-server'
 import { uuidv7 } from '@halles/kit/ids'
 import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
 import { createPasswordHasher } from '@halles/kit/passwords'
-import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import { createRuntime, openDatabase, openHttpServer } from '@halles/kit/runtime'
 import type { Config } from './config.ts'
 import { routes, serveCustomers } from './http.ts'
 import type { Deps } from './ports.ts'
@@ -16,9 +15,8 @@ export type CustomersApp = App & { httpPort(): number }
 /** Connects the service; nothing happens before `start`. */
 export function createApp(config: Config): CustomersApp {
   const runtime = createRuntime({ service: 'customers', config })
-  const { logger, metrics, messaging, tokens, lifecycle } = runtime
+  const { logger, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
-    service: 'customers',
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
     schemas: [outboxSchema],
@@ -33,18 +31,7 @@ export function createApp(config: Config): CustomersApp {
     newId: uuidv7,
     logger,
   }
-  const server = createHttpServer<Operations>({
-    service: 'customers',
-    instance: config.instanceId,
-    logger,
-    metrics,
-    routes,
-    host: config.host,
-    port: config.port,
-    tokens,
-    internalSecret: config.internalSecret,
-    isReady: lifecycle.isReady,
-  })
+  const server = openHttpServer<Operations>(runtime, { routes })
   serveCustomers(server, deps)
 
   const administrator = toAdministrator(config)
@@ -54,8 +41,8 @@ export function createApp(config: Config): CustomersApp {
       start: () => createAdministrator(deps, administrator),
     })
   }
-  lifecycle.add({ name: 'http', start: server.start, stop: server.stop })
-  lifecycle.add({ name: 'messaging', start: messaging.start, stop: messaging.stop })
+  lifecycle.add(server)
+  lifecycle.add(messaging)
   return { start: lifecycle.start, stop: lifecycle.stop, httpPort: server.port }
 }
 

@@ -1,9 +1,8 @@
 import { type Operations, routes } from '@halles/contracts/gen/http/gateway'
 import { publicRoutes, rates } from '@halles/contracts/gen/routing'
 import openapi from '@halles/contracts/openapi.json' with { type: 'json' }
-import { createHttpServer } from '@halles/kit/http-server'
 import type { App } from '@halles/kit/lifecycle'
-import { createRuntime } from '@halles/kit/runtime'
+import { createRuntime, openHttpServer } from '@halles/kit/runtime'
 import { createCache } from './cache.ts'
 import { createCatalogueCache } from './catalogue-cache.ts'
 import type { GatewayConfig } from './config.ts'
@@ -53,18 +52,9 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     metrics,
     logger,
   })
-  const server = createHttpServer<Operations>({
-    service: 'gateway',
-    instance: config.instanceId,
-    logger,
+  const server = openHttpServer<Operations>(runtime, {
     routes,
-    host: config.host,
-    port: config.port,
     reusePort: config.reusePort,
-    isReady: lifecycle.isReady,
-    tokens,
-    policy,
-    metrics,
     intercept: pipeline,
     maxConnections: 10_000,
   })
@@ -87,7 +77,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     help: 'Answers held.',
     collect: (gauge) => gauge.set(cache.stats().entries),
   })
-  lifecycle.add({ name: 'messages', ...messaging })
-  lifecycle.add({ name: 'http', ...server })
+  lifecycle.add(messaging)
+  lifecycle.add(server)
   return { ...lifecycle, port: server.port }
 }

@@ -1,11 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Operations } from '@halles/contracts/gen/http/orders'
-import { createGrpcServer } from '@halles/kit/grpc-server'
-import { createHttpServer } from '@halles/kit/http-server'
 import { uuidv7 } from '@halles/kit/ids'
 import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
-import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import { createRuntime, openDatabase, openGrpcServer, openHttpServer } from '@halles/kit/runtime'
 import { createNeighbours } from './clients.ts'
 import type { Config } from './config.ts'
 import { ordersService } from './grpc.ts'
@@ -25,10 +23,9 @@ export function createApp(
 ): OrdersApp {
   const service = 'orders'
   const runtime = createRuntime({ service, config })
-  const { logger, metrics, tokens, policy, lifecycle } = runtime
+  const { logger, metrics, policy, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
-    service,
     migrations: new URL('../migrations', import.meta.url),
     schemas: [outboxSchema],
   })
@@ -45,32 +42,13 @@ export function createApp(
     pause: async (ms) => pause(ms),
     log: logger,
   }
-  const { host, port, grpcPort = 0, instanceId: instance, internalSecret } = config
-  const http = createHttpServer<Operations>({
-    service,
-    instance,
-    logger,
-    metrics,
-    routes,
-    host,
-    port,
-    tokens,
-    policy,
-    isReady: lifecycle.isReady,
-  })
+  const http = openHttpServer<Operations>(runtime, { routes })
   serveOrders(http, { deps, policy, orderTokens: createOrderTokens(config.orderTokenSecret) })
-  const grpc = createGrpcServer({
-    host,
-    port: grpcPort,
-    logger,
-    metrics,
-    internalSecret,
-    services: [ordersService(deps)],
-  })
+  const grpc = openGrpcServer(runtime, [ordersService(deps)])
   lifecycle.add({ name: 'neighbours', stop: async () => close() })
   for (const job of createJobs(deps, logger, overrides.times)) lifecycle.add(job)
-  lifecycle.add({ name: 'grpc', start: grpc.start, stop: grpc.stop })
-  lifecycle.add({ name: 'http', start: http.start, stop: http.stop })
-  lifecycle.add({ name: 'messaging', start: runtime.messaging.start, stop: runtime.messaging.stop })
+  lifecycle.add(grpc)
+  lifecycle.add(http)
+  lifecycle.add(runtime.messaging)
   return { start: lifecycle.start, stop: lifecycle.stop, httpPort: http.port, grpcPort: grpc.port }
 }

@@ -1,9 +1,7 @@
 import type { Operations } from '@halles/contracts/gen/http/payments'
-import { createGrpcServer } from '@halles/kit/grpc-server'
-import { createHttpServer } from '@halles/kit/http-server'
 import { uuidv7 } from '@halles/kit/ids'
 import type { App } from '@halles/kit/lifecycle'
-import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import { createRuntime, openDatabase, openGrpcServer, openHttpServer } from '@halles/kit/runtime'
 import { createOrdersClient } from './clients.ts'
 import type { Config } from './config.ts'
 import { paymentsService } from './grpc.ts'
@@ -22,7 +20,6 @@ export function createApp(config: Config): PaymentsApp {
   const { logger, metrics, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
-    service,
     migrations: new URL('../migrations', import.meta.url),
   })
   const orders = createOrdersClient({ ...config, metrics })
@@ -40,29 +37,12 @@ export function createApp(config: Config): PaymentsApp {
     newId: uuidv7,
     log: logger,
   }
-  const { host, port, grpcPort = 0, instanceId: instance, internalSecret } = config
-  const http = createHttpServer<Operations>({
-    service,
-    instance,
-    logger,
-    metrics,
-    routes,
-    host,
-    port,
-    isReady: lifecycle.isReady,
-  })
+  const http = openHttpServer<Operations>(runtime, { routes })
   servePayments(http, deps)
-  const grpc = createGrpcServer({
-    host,
-    port: grpcPort,
-    logger,
-    metrics,
-    internalSecret,
-    services: [paymentsService(deps)],
-  })
+  const grpc = openGrpcServer(runtime, [paymentsService(deps)])
   lifecycle.add({ name: 'orders client', stop: async () => orders.close() })
   lifecycle.add({ name: 'provider', stop: async () => provider.close() })
-  lifecycle.add({ name: 'grpc', start: grpc.start, stop: grpc.stop })
-  lifecycle.add({ name: 'http', start: http.start, stop: http.stop })
+  lifecycle.add(grpc)
+  lifecycle.add(http)
   return { start: lifecycle.start, stop: lifecycle.stop, httpPort: http.port, grpcPort: grpc.port }
 }

@@ -1,11 +1,9 @@
 import type { Operations } from '@halles/contracts/gen/http/products'
-import { createGrpcServer } from '@halles/kit/grpc-server'
-import { createHttpServer } from '@halles/kit/http-server'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
 import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
-import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import { createRuntime, openDatabase, openGrpcServer, openHttpServer } from '@halles/kit/runtime'
 import type { Config } from './config.ts'
 import { consumeOrders } from './consumers.ts'
 import { demoCatalogue } from './demo-catalogue.ts'
@@ -28,9 +26,8 @@ export function createApp(
 ): ProductsApp {
   const service = 'products'
   const runtime = createRuntime({ service, config })
-  const { logger, metrics, messaging, tokens, policy, lifecycle } = runtime
+  const { logger, metrics, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
-    service,
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
     schemas: [outboxSchema, inboxSchema],
@@ -44,30 +41,18 @@ export function createApp(
     clock: () => new Date(),
     newId: uuidv7,
   }
-  const { host, port, grpcPort = 0, instanceId: instance, internalSecret } = config
   const jobs = createJobs(deps, logger, overrides.times)
-  const http = createHttpServer<Operations>({
-    service,
-    instance,
-    logger,
-    metrics,
-    routes,
-    host,
-    port,
-    tokens,
-    policy,
-    isReady: lifecycle.isReady,
-  })
+  const http = openHttpServer<Operations>(runtime, { routes })
   const { shopCurrency } = config
   serveProducts(http, { ...deps, shopCurrency, wakeImporter: jobs.wakeImporter })
   const services = [productsService(deps)]
-  const grpc = createGrpcServer({ host, port: grpcPort, logger, metrics, internalSecret, services })
+  const grpc = openGrpcServer(runtime, services)
   consumeOrders(messaging, deps, { logger, metrics })
 
   if (config.demoCatalogue) lifecycle.add(createSeeder(deps, logger, demoCatalogue))
   for (const job of jobs.parts) lifecycle.add(job)
-  lifecycle.add({ name: 'grpc', start: grpc.start, stop: grpc.stop })
-  lifecycle.add({ name: 'http', start: http.start, stop: http.stop })
-  lifecycle.add({ name: 'messaging', start: messaging.start, stop: messaging.stop })
+  lifecycle.add(grpc)
+  lifecycle.add(http)
+  lifecycle.add(messaging)
   return { start: lifecycle.start, stop: lifecycle.stop, httpPort: http.port, grpcPort: grpc.port }
 }

@@ -1,11 +1,10 @@
 import type { Operations } from '@halles/contracts/gen/http/rbac'
 import { permissions } from '@halles/contracts/gen/permissions'
-import { createHttpServer } from '@halles/kit/http-server'
 import { uuidv7 } from '@halles/kit/ids'
 import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
 import { createPolicy } from '@halles/kit/policy'
-import { createRuntime, openDatabase } from '@halles/kit/runtime'
+import { createRuntime, openDatabase, openHttpServer } from '@halles/kit/runtime'
 import type { Config } from './config.ts'
 import { createHeldPolicy } from './held-policy.ts'
 import { routes, serveRbac } from './http.ts'
@@ -21,9 +20,8 @@ export function createApp(config: Config): RbacApp {
     service: 'rbac',
     config,
   })
-  const { logger, metrics, messaging, tokens, lifecycle } = runtime
+  const { logger, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
-    service: 'rbac',
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
     schemas: [outboxSchema],
@@ -45,19 +43,7 @@ export function createApp(config: Config): RbacApp {
     listenUrl: config.databaseUrl,
     logger,
   })
-  const server = createHttpServer<Operations>({
-    service: 'rbac',
-    instance: config.instanceId,
-    logger,
-    metrics,
-    routes,
-    host: config.host,
-    port: config.port,
-    tokens,
-    policy,
-    internalSecret: config.internalSecret,
-    isReady: lifecycle.isReady,
-  })
+  const server = openHttpServer<Operations>(runtime, { routes, policy })
   serveRbac(server, { ...deps, heldPolicy })
 
   lifecycle.add({
@@ -66,7 +52,7 @@ export function createApp(config: Config): RbacApp {
   })
   lifecycle.add(heldPolicy)
   lifecycle.add({ name: 'own policy', start: policy.start, stop: policy.stop })
-  lifecycle.add({ name: 'http', start: server.start, stop: server.stop })
-  lifecycle.add({ name: 'messaging', start: messaging.start, stop: messaging.stop })
+  lifecycle.add(server)
+  lifecycle.add(messaging)
   return { start: lifecycle.start, stop: lifecycle.stop, httpPort: server.port }
 }

@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto'
+import type { Sample } from './bad-requests.ts'
+import { newEmail, newOrder, type Shop, shippingAddress, unique } from './shop.ts'
+
+const price = { amountMinor: 1_200, currency: 'EUR' }
+
+/** Good bodies by operation: what bad ones are made from. */
+const bodies: Record<string, () => unknown> = {
+  signIn: () => ({ email: newEmail(), password: 'market-day' }),
+  refreshSession: () => ({ refreshToken: 'x'.repeat(43) }),
+  signUp: () => ({ email: newEmail(), password: 'market-day', name: 'Odette' }),
+  updateMe: () => ({ name: 'Odette' }),
+  changePassword: () => ({ currentPassword: 'not-the-one', newPassword: 'market-day' }),
+  changeEmail: () => ({ email: newEmail(), currentPassword: 'not-the-one' }),
+  addAddress: () => shippingAddress,
+  replaceAddress: () => shippingAddress,
+  eraseMe: () => ({ currentPassword: 'not-the-one' }),
+  putCartLine: () => ({ quantity: 1 }),
+  cancelOrder: () => ({ reason: 'No more need.' }),
+  createProduct: () => ({
+    slug: `basket-${unique()}`,
+    title: 'Basket',
+    descriptionHtml: '<p>Willow.</p>',
+    vendor: null,
+    category: 'Baskets',
+    tags: ['willow'],
+    status: 'active',
+    options: ['Size'],
+    images: [{ url: 'https://images.example/basket.jpg', alt: 'A basket' }],
+    variants: [{ sku: `B-${unique()}`, title: 'Large', optionValues: ['L'], price, quantity: 3 }],
+  }),
+  updateProduct: () => ({ title: 'Basket', tags: ['willow'] }),
+  setPrice: () => price,
+  setStock: () => ({ quantity: 3 }),
+  putRole: () => ({ permissions: ['orders:read'] }),
+  putSubjectRoles: () => ({ roles: ['support'] }),
+}
+
+export const operationsWithBody = [...Object.keys(bodies), 'placeOrder']
+
+/** Makes a good request of any operation, on things that exist and may be changed. */
+export async function createSamples(shop: Shop): Promise<(operation: string) => Sample> {
+  const { email, password } = shop.stack.readJson('admin.json') as {
+    email: string
+    password: string
+  }
+  // A session of its own: should a bad request end it, the other scenarios keep theirs.
+  const { token } = await shop.signIn(email, password)
+  const { variantId, productId, product } = await shop.sell()
+  const cart = await shop.cartWith({ [variantId]: 1 }, token)
+  const order = await shop.checkout(cart, { token })
+  const params = {
+    cartId: cart.id,
+    variantId,
+    productId,
+    idOrSlug: product.slug,
+    orderId: order.id,
+    importId: randomUUID(),
+    addressId: randomUUID(),
+    subjectId: randomUUID(),
+    role: 'e2e-clerk',
+    deadLetterId: 'none',
+  }
+  return (operation) => ({
+    params,
+    body: operation === 'placeOrder' ? newOrder(cart) : bodies[operation]?.(),
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(operation === 'placeOrder' ? { 'idempotency-key': randomUUID() } : {}),
+    },
+  })
+}
