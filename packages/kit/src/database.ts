@@ -50,7 +50,7 @@ export type DatabaseOptions = {
   logger: Logger
   /** Shown in `pg_stat_activity`. */
   applicationName: string
-  /** Connections at most. Default 10: two cores of PostgreSQL gain nothing from more per process. */
+  /** Connections at most. Default 5: they share few cores, and each keeps plans of its own. */
   poolSize?: number
   /** How long one statement may run. Default 5 s: shorter than the edge's patience with a caller. */
   statementTimeoutMs?: number
@@ -165,6 +165,10 @@ function isConflict(error: unknown): boolean {
   return error instanceof AppError && error.code === 'DATABASE_CONTENTION'
 }
 
+// Every statement of ours is prepared and goes by an index whatever its values are, so it is planned
+// once per connection. By default PostgreSQL plans many of them again at each call.
+const defaultSettings = { plan_cache_mode: 'force_generic_plan' }
+
 /**
  * Opens a pool on PostgreSQL; the first query connects. It survives the server's restart: queries
  * fail with `DATABASE_UNAVAILABLE` while it is away and work again as soon as it is back.
@@ -172,11 +176,11 @@ function isConflict(error: unknown): boolean {
 export function createDatabase(options: DatabaseOptions): Database {
   const { url, logger, applicationName } = options
   const statementTimeoutMs = options.statementTimeoutMs ?? 5_000
-  const settings = Object.entries(options.settings ?? {})
+  const settings = Object.entries({ ...defaultSettings, ...options.settings })
   const pool = new pg.Pool({
     connectionString: url,
     application_name: applicationName,
-    max: options.poolSize ?? 10,
+    max: options.poolSize ?? 5,
     connectionTimeoutMillis: options.connectionTimeoutMs ?? 3_000,
     idleTimeoutMillis: 30_000,
     statement_timeout: statementTimeoutMs,

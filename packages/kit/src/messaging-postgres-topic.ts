@@ -49,6 +49,12 @@ const createPositions = sql(
    from generate_series(0, ${partitionCount - 1}) as partition
    on conflict do nothing`,
 )
+// As a scalar it is one step down the index for each partition; as `exists` it becomes a join that
+// reads the whole topic.
+const isBehind = `(
+  select max(m.position) from topic_messages as m
+  where m.topic = p.topic and m.partition = p.partition
+) > p.position`
 // The row lock is the claim: it lives as long as the transaction, so a crash frees it at once.
 const claimPartition = sql(
   'kit.topic_claim',
@@ -59,10 +65,7 @@ const claimPartition = sql(
    from topic_positions as p
    where topic = $1 and group_name = $2
      and (retry_at is null or retry_at <= clock_timestamp())
-     and exists (
-       select 1 from topic_messages as m
-       where m.topic = $1 and m.partition = p.partition and m.position > p.position
-     )
+     and ${isBehind}
    order by random() limit 1 for update skip locked`,
 )
 const readPartition = sql(
@@ -98,10 +101,7 @@ const nextLook = sql(
   `select min(coalesce(extract(epoch from retry_at - clock_timestamp()) * 1000, 0))::float8
      as "delayMs"
    from topic_positions as p
-   where topic = $1 and group_name = $2 and exists (
-     select 1 from topic_messages as m
-     where m.topic = $1 and m.partition = p.partition and m.position > p.position
-   )`,
+   where topic = $1 and group_name = $2 and ${isBehind}`,
 )
 // How soon to look again at a partition that a replica has in hand.
 const standbyMs = 250

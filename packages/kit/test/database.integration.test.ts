@@ -147,7 +147,7 @@ describe('a database', () => {
   })
 
   test('a full pool sheds the caller instead of queueing it for ever', async (t) => {
-    const small = open({ poolSize: 1, connectionTimeoutMs: 50 })
+    const small = open({ poolSize: 1, connectionTimeoutMs: 500 })
     t.after(() => small.close())
     await small.transaction(async () => {
       await assert.rejects(small.query(one), { kind: 'unavailable', code: 'DATABASE_UNAVAILABLE' })

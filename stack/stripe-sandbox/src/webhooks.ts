@@ -40,10 +40,12 @@ export function createWebhooks(options: WebhookOptions) {
     if (isStopped || url === null) return
     const free = options.concurrency - inFlight.size
     if (free <= 0) return
+    // One moment for both questions: what comes due between two readings would be left to nobody.
+    const now = clock()
     // The events under way are still due, so they are asked for too and left out here.
     const due = store.all<{ id: string }>(
       'SELECT id FROM events WHERE next_at <= ? ORDER BY next_at, seq LIMIT ?',
-      clock(),
+      now,
       free + inFlight.size,
     )
     for (const { id } of due) {
@@ -54,7 +56,7 @@ export function createWebhooks(options: WebhookOptions) {
           deliver(id, url).finally(() => settled(id)),
         )
     }
-    sleepUntilNext()
+    sleepUntilNext(now)
   }
 
   function settled(id: string): void {
@@ -62,8 +64,7 @@ export function createWebhooks(options: WebhookOptions) {
     wake()
   }
 
-  function sleepUntilNext(): void {
-    const now = clock()
+  function sleepUntilNext(now: number): void {
     const next = store.get<{ at: number | null }>(
       'SELECT min(next_at) AS at FROM events WHERE next_at > ?',
       now,
@@ -71,7 +72,8 @@ export function createWebhooks(options: WebhookOptions) {
     if (timer !== null) clearTimeout(timer)
     timer = null
     // A timer holds 31 bits of milliseconds; waking a minute from now at the latest costs nothing.
-    if (typeof next === 'number') timer = setTimeout(wake, Math.min(next - now, 60_000))
+    if (typeof next === 'number')
+      timer = setTimeout(wake, Math.min(Math.max(1, next - clock()), 60_000))
   }
 
   async function deliver(id: string, url: string): Promise<void> {
