@@ -6,6 +6,7 @@ import { listenForControl } from './control.ts'
 import { checkFreeSpace, lockDataFolder, openDataFolder } from './data-folder.ts'
 import { createEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts'
 import { readJson, writeJson } from './files.ts'
+import { untilAdministratorCanSignIn } from './first-sign-in.ts'
 import { choosePorts, isPortFree } from './free-ports.ts'
 import type { KeptProcessOptions } from './kept-process.ts'
 import { createLogs, type Logs } from './logs.ts'
@@ -134,6 +135,7 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
   // A stop during the start must not wait until everything is ready.
   signal.addEventListener('abort', () => supervisor.stop(), { once: true })
   await startParts(supervisor.start(), logs)
+  if (postgres.isNew) await untilAdministratorCanSignIn(platform, signal)
   const control = await listenForControl(dataFolder, (request) => supervisor.control(request))
   undo.push(() => control.close())
   return { platform, instances, stop: assembly.stop, kill: () => supervisor.kill() }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { AppError } from './errors.ts'
 import type { Logger } from './logging.ts'
 import type { Caller } from './tokens.ts'
@@ -16,7 +17,7 @@ export type Policy = {
   require(caller: Caller, permission: string): void
   /** Takes one role's new state from an event; older versions are ignored. */
   apply(state: RoleState): void
-  /** Fetches once and goes on refreshing; does not fail when nobody answers. */
+  /** Waits a bounded time for a first policy and goes on refreshing; does not fail without one. */
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -26,6 +27,11 @@ export type PolicyOptions = {
   refreshSeconds?: number
   /** How long the last complete policy is trusted while its owner does not answer. */
   maxAgeSeconds?: number
+  /**
+   * How long `start` waits for a first policy. Default 3 s: its owner may be starting too, and a
+   * service that is ready before it knows the policy would refuse the first who come.
+   */
+  firstWaitMs?: number
   logger: Logger
   /** Monotonic milliseconds. */
   clock?: () => number
@@ -38,12 +44,12 @@ type Grant = {
 }
 
 // Until a first policy is there everything is denied, so it is asked for more often.
-const firstRetryMs = 1_000
+const firstRetryMs = 200
 
 /** A local copy of the table role → permissions, so that no request waits for its owner. */
 export function createPolicy(options: PolicyOptions): Policy {
   const { fetchPolicy, logger, clock = () => performance.now() } = options
-  const { refreshSeconds = 30, maxAgeSeconds = 900 } = options
+  const { refreshSeconds = 30, maxAgeSeconds = 900, firstWaitMs = 3_000 } = options
   let grants: ReadonlyMap<string, Grant> = new Map()
   let completeAtMs = Number.NEGATIVE_INFINITY
   let changes = 0
@@ -51,6 +57,8 @@ export function createPolicy(options: PolicyOptions): Policy {
   let isStopped = false
 
   const isStale = () => clock() - completeAtMs > maxAgeSeconds * 1_000
+
+  const isKnown = () => completeAtMs > Number.NEGATIVE_INFINITY
 
   async function refresh(): Promise<void> {
     const askedAtMs = clock()
@@ -75,8 +83,7 @@ export function createPolicy(options: PolicyOptions): Policy {
       logger.warn({ error }, 'The policy could not be refreshed; the last known one stays.')
     }
     if (isStopped) return
-    const isKnown = completeAtMs > Number.NEGATIVE_INFINITY
-    timer = setTimeout(refreshAndPlan, isKnown ? refreshSeconds * 1_000 : firstRetryMs)
+    timer = setTimeout(refreshAndPlan, isKnown() ? refreshSeconds * 1_000 : firstRetryMs)
     timer.unref()
   }
 
@@ -107,7 +114,11 @@ export function createPolicy(options: PolicyOptions): Policy {
       }
     },
     apply,
-    start: refreshAndPlan,
+    async start() {
+      const waitsUntilMs = performance.now() + firstWaitMs
+      await refreshAndPlan()
+      while (!isKnown() && !isStopped && performance.now() < waitsUntilMs) await pause(50)
+    },
     async stop() {
       isStopped = true
       clearTimeout(timer)

@@ -10,6 +10,7 @@ function aPolicy(fetchPolicy: () => Promise<{ roles: readonly RoleState[] }>) {
   const policy = createPolicy({
     fetchPolicy,
     maxAgeSeconds: 900,
+    firstWaitMs: 0,
     logger: silentLogger(),
     clock: () => time.nowMs,
   })
@@ -64,6 +65,21 @@ test('the last known policy holds up to its age, then everything is denied', asy
     kind: 'unavailable',
     code: 'POLICY_STALE',
   })
+  await policy.stop()
+})
+
+test('a start waits for a first policy whose owner is starting too', async () => {
+  let asked = 0
+  const policy = createPolicy({
+    logger: silentLogger(),
+    fetchPolicy: async () => {
+      asked += 1
+      if (asked < 3) throw new Error('rbac is not there yet')
+      return { roles: [role(['products:write'], 1)] }
+    },
+  })
+  await policy.start()
+  assert.equal(policy.may(staff, 'products:write'), true)
   await policy.stop()
 })
 
