@@ -22,6 +22,10 @@ async function startNeighbour() {
   let serve: Serve = (_request, response) => response.writeHead(404).end()
   const seen: IncomingMessage[] = []
   const server = createServer((request, response) => {
+    if (request.url === '/internal/v1/policy') {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"roles":[]}')
+      return
+    }
     seen.push(request)
     serve(request, response)
   })
