@@ -149,6 +149,10 @@ function settings(options: EmbeddedPostgresOptions, port: number): Record<string
     shared_preload_libraries: 'pg_stat_statements',
     log_min_messages: 'warning',
     log_line_prefix: '%m [%p] ',
+    // A refused row is an answer to our service, which tells what it may; its values and statement
+    // may be personal and stay out of the log.
+    log_error_verbosity: 'terse',
+    log_min_error_statement: 'panic',
     log_timezone: 'UTC',
     timezone: 'UTC',
     ...(options.isDurable

@@ -79,13 +79,19 @@ function whoMay({ security, description }: Operation): string {
   return security.length > 1 ? 'Anyone; as yourself with a token.' : 'With a token.'
 }
 
-function operation(method: string, path: string, op: Operation): string {
+function operation(
+  method: string,
+  path: string,
+  { op, schemas }: { op: Operation; schemas: Record<string, Schema> },
+): string {
   const parameters = op.parameters.map((each) =>
     row(each.name, each.schema, each.required, each.in),
   )
-  const body = Object.entries(op.requestBody?.content ?? {}).map(
-    ([type, { schema }]) => `<h4>Body <small>${type}</small></h4><p>${describe(schema)}</p>`,
-  )
+  const body = Object.entries(op.requestBody?.content ?? {}).map(([type, { schema }]) => {
+    const named = schemas[schema.$ref?.split('/').at(-1) ?? '']
+    const shape = named ? fields(named) : ''
+    return `<h4>Body <small>${type}</small></h4><p>${describe(schema)}</p>${shape}`
+  })
   const answers = Object.entries(op.responses)
     .filter(([status]) => status !== 'default')
     .map(([status, { content }]) => {
@@ -130,11 +136,12 @@ export function renderDocs(document: OpenapiDocument): string {
     ({ name, routes }) =>
       `<h2>${name}</h2>${routes.map(({ op }) => `<a href="#${op.operationId}">${op.operationId}</a>`).join('')}`,
   )
+  const shapes = document.components.schemas
   const articles = groups.map(
     ({ name, routes }) =>
-      `<h2>${name}</h2>${routes.map((each) => operation(each.method, each.path, each.op)).join('')}`,
+      `<h2>${name}</h2>${routes.map(({ method, path, op }) => operation(method, path, { op, schemas: shapes })).join('')}`,
   )
-  const schemas = Object.entries(document.components.schemas).map(
+  const schemas = Object.entries(shapes).map(
     ([name, schema]) => `<section id="schema-${name}"><h3>${name}</h3>${fields(schema)}</section>`,
   )
   return `<!doctype html><html lang="en"><head><meta charset="utf-8">
