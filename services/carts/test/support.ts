@@ -1,7 +1,5 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, get, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { get, type IncomingMessage } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { type ProductState, productChanged } from '@halles/contracts/gen/messages/products'
 import { createMessage, type MessageContract } from '@halles/contracts/message'
@@ -9,6 +7,7 @@ import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
 import { createPostgresMessaging } from '@halles/kit/messaging-postgres'
 import { createTestDatabase, silentLogger } from '@halles/kit/testing'
+import { startTokenAuthority } from '@halles/kit/testing-authority'
 import { createApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 
@@ -55,26 +54,6 @@ export function priced(product: ProductState, amountMinor: number, currency = 'E
   return { ...product, version: product.version + 1, variants }
 }
 
-/** Signs access tokens and serves the key that verifies them. */
-export async function createIssuer() {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-  const keys = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'test', alg: 'EdDSA' }] }
-  const server = createServer((_request, reply) => reply.end(JSON.stringify(keys)))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`,
-    tokenFor(subjectId: string): string {
-      const iat = Math.floor(Date.now() / 1_000)
-      const claims = { iss: 'halles', aud: 'halles', sub: subjectId, sid: uuidv7(), roles: [] }
-      const head = encode({ alg: 'EdDSA', typ: 'JWT', kid: 'test' })
-      const text = `${head}.${encode({ ...claims, iat, exp: iat + 600 })}`
-      return `Bearer ${text}.${sign(null, Buffer.from(text), privateKey).toString('base64url')}`
-    },
-    close: () => new Promise((resolve) => server.close(resolve)),
-  }
-}
-
 export type Answer = {
   status: number
   body: { code?: string; errors?: { pointer: string; detail: string }[] }
@@ -98,7 +77,7 @@ export type Shown = {
 export async function createStage() {
   const data = await createCartDatabase()
   const broker = await createTestDatabase()
-  const issuer = await createIssuer()
+  const authority = await startTokenAuthority()
   const outside = createPostgresMessaging({
     url: broker.url,
     service: 'test',
@@ -114,7 +93,7 @@ export async function createStage() {
 
   return {
     database: data.database,
-    tokenFor: issuer.tokenFor,
+    tokenFor: (subjectId: string) => authority.bearer(subjectId),
     publish,
     publishProduct: (product: ProductState) => publish(productChanged, product),
     async startApp(env: Record<string, string> = {}) {
@@ -123,7 +102,7 @@ export async function createStage() {
           DATABASE_URL: data.url,
           MESSAGES_URL: broker.url,
           INTERNAL_SECRET: internalSecret,
-          JWKS_URLS: issuer.url,
+          JWKS_URLS: authority.jwksUrl,
           LOG_LEVEL: 'silent',
           ...env,
         }),
@@ -139,7 +118,7 @@ export async function createStage() {
     async close() {
       await Promise.all([...running].map((app) => app.stop()))
       await outside.stop()
-      await issuer.close()
+      authority.close()
       await broker.drop()
       await data.drop()
     },

@@ -9,9 +9,9 @@ import {
   silentLogger,
   type TestDatabase,
 } from '@halles/kit/testing'
+import { startTokenAuthority, type TokenAuthority } from '@halles/kit/testing-authority'
 import { type CustomersApp, createApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
-import { startTokenAuthority, type TokenAuthority } from './token-authority.ts'
 
 type Answer = { status: number; etag: string | null; body: Record<string, unknown> }
 type Command = { subjectId: string; version: number; email?: string; revokeSessions?: boolean }

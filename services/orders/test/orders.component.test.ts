@@ -12,11 +12,11 @@ import {
   silentLogger,
   type TestDatabase,
 } from '@halles/kit/testing'
+import { startTokenAuthority } from '@halles/kit/testing-authority'
 import { createApp, type OrdersApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 import { address, gbp } from './fixtures.ts'
 import { internalSecret, startNeighbours } from './neighbours.ts'
-import { startTokenAuthority } from './token-authority.ts'
 
 type Body = Record<string, unknown> & { id: string }
 type Answer = { status: number; headers: Headers; body: Body }
@@ -34,7 +34,9 @@ describe('orders', () => {
   before(async () => {
     store = await createTestDatabase()
     broker = await createTestDatabase()
-    authority = await startTokenAuthority()
+    authority = await startTokenAuthority([
+      { role: 'staff', permissions: ['orders:read', 'orders:write'], version: 1 },
+    ])
     neighbours = await startNeighbours()
     app = createApp(
       readConfig({

@@ -21,15 +21,15 @@ import {
   silentLogger,
   type TestDatabase,
 } from '@halles/kit/testing'
+import { startTokenAuthority, type TokenAuthority } from '@halles/kit/testing-authority'
 import { createApp, type ProductsApp } from '../src/app.ts'
 import { schema } from '../src/config.ts'
 import { aNewProduct, euros, unique } from './fixtures.ts'
-import { type Neighbours, startNeighbours } from './neighbours.ts'
 
 const internalSecret = 'x'.repeat(32)
 let own: TestDatabase
 let broker: TestDatabase
-let neighbours: Neighbours
+let authority: TokenAuthority
 let app: ProductsApp
 let messaging: Messaging
 let grpc: GrpcClient<ProductsServiceRpcs>
@@ -39,14 +39,16 @@ const received: Message<{ productId: string; version: number }>[] = []
 before(async () => {
   own = await createTestDatabase()
   broker = await createTestDatabase()
-  neighbours = await startNeighbours()
-  editor = neighbours.bearer(['editor'])
+  authority = await startTokenAuthority([
+    { role: 'editor', permissions: ['products:write'], version: 1 },
+  ])
+  editor = authority.bearer(uuidv7(), ['editor'])
   const config = loadConfig(schema, {
     DATABASE_URL: own.url,
     MESSAGES_URL: broker.url,
     INTERNAL_SECRET: internalSecret,
-    JWKS_URLS: neighbours.url,
-    RBAC_URLS: neighbours.url,
+    JWKS_URLS: authority.jwksUrl,
+    RBAC_URLS: authority.url,
     DEMO_CATALOGUE: 'true',
     LOG_LEVEL: 'silent',
   })
@@ -80,7 +82,7 @@ after(async () => {
   grpc?.close()
   await messaging?.stop()
   await app?.stop()
-  neighbours?.close()
+  authority?.close()
   await own?.drop()
   await broker?.drop()
 })
@@ -156,7 +158,7 @@ test('a product is read by id and by slug with its ETag', async () => {
 test('only who may write products can edit them', async () => {
   const body = aNewProduct()
   assert.equal((await call('POST', '/products', { body })).status, 401)
-  const headers = { authorization: neighbours.bearer(['customer']) }
+  const headers = { authorization: authority.bearer(uuidv7(), ['customer']) }
   assert.equal((await call('POST', '/products', { body, headers })).status, 403)
 })
 

@@ -10,9 +10,9 @@ import {
   silentLogger,
   type TestDatabase,
 } from '@halles/kit/testing'
+import { startTokenAuthority, type TokenAuthority } from '@halles/kit/testing-authority'
 import { createApp, type RbacApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
-import { startTokenAuthority, type TokenAuthority } from './token-authority.ts'
 
 const internalSecret = 'an internal secret of more than 32 characters'
 const admin = uuidv7()
