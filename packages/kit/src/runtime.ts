@@ -14,8 +14,13 @@ import type { KitSchema } from './migrations.ts'
 import { outboxSchema } from './outbox.ts'
 import { createPolicy, type Policy, type RoleState } from './policy.ts'
 import { createRelay } from './relay.ts'
-import type { TokenVerifier } from './tokens.ts'
-import { createTokenVerifier, internalAuthorization, type TokenFacts } from './tokens.ts'
+import {
+  createTokenVerifier,
+  internalAuthorization,
+  type KeySet,
+  type TokenFacts,
+  type TokenVerifier,
+} from './tokens.ts'
 
 /** What every process of ours is configured with; see `serviceConfig`. */
 export type RuntimeConfig = {
@@ -56,8 +61,10 @@ export function createRuntime(options: {
   service: string
   config: RuntimeConfig
   isRevoked?: (facts: TokenFacts) => boolean
+  /** The keys at hand, for who issues the tokens. */
+  ownKeys?: () => KeySet
 }): Runtime {
-  const { service, config, isRevoked } = options
+  const { service, config, isRevoked, ownKeys } = options
   const { instanceId: instance, orderTokenSecret } = config
   const logger = createLogger({ service, instance, level: config.logLevel })
   const metrics = createMetrics({ service })
@@ -73,6 +80,7 @@ export function createRuntime(options: {
     jwksUrls: config.jwksUrls,
     logger,
     ...(isRevoked && { isRevoked }),
+    ...(ownKeys && { ownKeys }),
     ...(orderTokenSecret !== undefined && { orderTokenSecret }),
   })
   const policy = createPolicy({ fetchPolicy: createPolicyFetch(config, lifecycle), logger })

@@ -27,9 +27,14 @@ export type TokenVerifier = {
   stop(): Promise<void>
 }
 
+/** A key set (RFC 7517); other keys than Ed25519 are passed over. */
+export type KeySet = { keys?: readonly (JsonWebKey & { kid?: string })[] }
+
 export type TokenVerifierOptions = {
   /** Addresses of JWKS documents (RFC 7517); the keys of all of them count. */
   jwksUrls: readonly string[]
+  /** The keys at hand, for who issues the tokens and need not ask for the key set. */
+  ownKeys?: () => KeySet
   logger: Logger
   issuer?: string
   /** Lets guests' order tokens in; only the service that signs them knows it. */
@@ -67,9 +72,11 @@ const maxTokenLength = 4_096
 
 /** Verifies EdDSA access tokens against keys that are fetched, cached and kept when auth is down. */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
-  const { jwksUrls, logger, issuer = 'halles', isRevoked } = options
+  const { jwksUrls, ownKeys, logger, issuer = 'halles', isRevoked } = options
   const { refreshMs = 300_000, minRefreshMs = 3_000 } = options
   const verifyOrder = options.orderTokenSecret && orderVerifier(options.orderTokenSecret, issuer)
+  const sources = jwksUrls.map((url) => ({ url, read: () => fetchKeySet(url) }))
+  if (ownKeys) sources.push({ url: 'own', read: async () => ownKeys() })
   const keysByUrl = new Map<string, ReadonlyMap<string, Verify>>()
   let keys: ReadonlyMap<string, Verify> = new Map()
   let refreshing: Promise<void> | undefined
@@ -78,9 +85,9 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
   async function fetchAll(): Promise<void> {
     await Promise.all(
-      jwksUrls.map(async (url) => {
+      sources.map(async ({ url, read }) => {
         try {
-          keysByUrl.set(url, await fetchKeys(url, issuer, keysByUrl.get(url)))
+          keysByUrl.set(url, toVerifiers(await read(), issuer, keysByUrl.get(url)))
         } catch (error) {
           // The keys known so far stay in use: signed-in people go on while auth is down.
           logger.warn({ error, url }, 'The token keys could not be refreshed.')
@@ -165,25 +172,28 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-async function fetchKeys(
-  url: string,
-  issuer: string,
-  before: ReadonlyMap<string, Verify> | undefined,
-): Promise<ReadonlyMap<string, Verify>> {
+async function fetchKeySet(url: string): Promise<KeySet> {
   const answer = await httpRequest(url, {
     signal: AbortSignal.timeout(fetchLimitMs),
     headers: { accept: 'application/json' },
   })
   const text = await readBounded(answer.body)
   if (answer.statusCode !== 200) throw new Error(`The key set answered ${answer.statusCode}.`)
-  const document = JSON.parse(text) as { keys?: readonly (JsonWebKey & { kid?: string })[] }
-  const keys = new Map<string, Verify>()
-  for (const jwk of document.keys ?? []) {
+  return JSON.parse(text) as KeySet
+}
+
+function toVerifiers(
+  { keys = [] }: KeySet,
+  issuer: string,
+  before: ReadonlyMap<string, Verify> | undefined,
+): ReadonlyMap<string, Verify> {
+  const verifiers = new Map<string, Verify>()
+  for (const jwk of keys) {
     if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || !jwk.kid) continue
     // A key that stays keeps its verifier, and with it the tokens it has already verified.
-    keys.set(jwk.kid, before?.get(jwk.kid) ?? verifierOf(jwk, issuer))
+    verifiers.set(jwk.kid, before?.get(jwk.kid) ?? verifierOf(jwk, issuer))
   }
-  return keys
+  return verifiers
 }
 
 async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {

@@ -15,7 +15,7 @@ import type { Deps } from './ports.ts'
 import { createCredentialStore } from './store/credentials.ts'
 import { createSessionStore } from './store/sessions.ts'
 import { createSigningKeyStore } from './store/signing-keys.ts'
-import { createOwnVerifier, createTokenIssuer } from './tokens.ts'
+import { createTokenIssuer } from './tokens.ts'
 
 export type AuthApp = App & { httpPort(): number }
 
@@ -26,7 +26,8 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const { clock = () => new Date() } = overrides
   const runtime = createRuntime({
     service: 'auth',
-    config,
+    config: { ...config, jwksUrls: [] },
+    ownKeys: () => ({ keys: ring.keys().map(({ jwk }) => jwk) }),
   })
   const { logger, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
@@ -59,7 +60,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     newSecret,
     hash: (text) => createHash('sha256').update(text).digest(),
   }
-  const server = openHttpServer<Operations>(runtime, { routes, tokens: createOwnVerifier(ring) })
+  const server = openHttpServer<Operations>(runtime, { routes })
   serveAuth(server, { ...deps, ring })
   consumeAuth(messaging, deps)
 

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { uuidv7 } from '@halles/kit/ids'
 import { createTestDatabase, silentLogger, type TestDatabase } from '@halles/kit/testing'
+import { createTokenVerifier } from '@halles/kit/tokens'
 import { createKeyRing, type KeyRing } from '../src/key-ring.ts'
 import { createSigningKeyStore } from '../src/store/signing-keys.ts'
-import { createOwnVerifier, createTokenIssuer } from '../src/tokens.ts'
+import { createTokenIssuer } from '../src/tokens.ts'
 
 const day = 86_400_000
 const secret = 'a signing key secret of more than 32 characters'
@@ -96,7 +97,11 @@ test('a token that was altered, unsigned or made for somebody else is refused', 
   await withRing(async (ring) => {
     const claims = { subjectId: uuidv7(), sessionId: uuidv7(), roles: ['support'] }
     const token = createTokenIssuer(ring, 600).issue(claims)
-    const { verify } = createOwnVerifier(ring)
+    const { verify } = createTokenVerifier({
+      jwksUrls: [],
+      ownKeys: () => ({ keys: ring.keys().map(({ jwk }) => jwk) }),
+      logger: silentLogger(),
+    })
     assert.deepEqual(await verify(`Bearer ${token}`), claims)
     const [head, body = '', signature] = token.split('.')
     const other = {
