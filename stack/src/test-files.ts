@@ -38,6 +38,10 @@ export async function findTestFiles(
 // Kept of what a file prints, to explain a crash.
 const maxOutput = 8_000
 
+// A test that hangs is named, and the rest of its file still runs. The slowest waits for the cache
+// to go stale and for a lease to end, about a minute.
+const testLimitMs = 180_000
+
 /** Runs one file in a process of its own. A crash, a time-out and a file without tests are failures. */
 export async function runTestFile(
   root: string,
@@ -51,7 +55,8 @@ export async function runTestFile(
   const isFileItself = ({ name }: { name: string }) => name === path || name === file
   const fail = (title: string, text: string) => result.failures.push({ file, title, text })
 
-  for await (const event of run({ files: [path], cwd: root, concurrency: 1, signal })) {
+  const execArgv = [`--test-timeout=${testLimitMs}`]
+  for await (const event of run({ files: [path], cwd: root, concurrency: 1, signal, execArgv })) {
     if (event.type === 'test:stderr' || event.type === 'test:stdout') {
       output = (output + event.data.message).slice(-maxOutput)
     } else if (event.type === 'test:pass') {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Operations, routes } from '@halles/contracts/gen/http/gateway'
 import { publicRoutes, rates } from '@halles/contracts/gen/routing'
 import openapi from '@halles/contracts/openapi.json' with { type: 'json' }
@@ -15,6 +16,9 @@ import { createPipeline } from './pipeline.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { createRevocations } from './revocations.ts'
 import { createUpstream } from './upstream.ts'
+
+// Long enough for a broker that is well; one that is away must not keep the shop closed.
+const subscriptionWaitMs = 3_000
 
 /** Connects the gateway's parts. */
 export function createApp(config: GatewayConfig): App & { port(): number } {
@@ -67,7 +71,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     cache,
   })
   addPages(server.fastify, openapi as unknown as OpenapiDocument)
-  subscribe(messaging, { cache, policy, revocations })
+  const live = subscribe(messaging, { cache, policy, revocations })
 
   for (const upstream of upstreams.values()) {
     lifecycle.add({ name: `way to ${upstream.service}`, stop: () => upstream.close() })
@@ -78,6 +82,10 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     collect: (gauge) => gauge.set(cache.stats().entries),
   })
   lifecycle.add(messaging)
+  lifecycle.add({
+    name: 'subscriptions',
+    start: () => Promise.race([live, pause(subscriptionWaitMs, undefined, { ref: false })]),
+  })
   lifecycle.add(server)
   return { ...lifecycle, port: server.port }
 }

@@ -20,12 +20,13 @@ import type { Revocations } from './revocations.ts'
 
 /**
  * Subscribes this gateway, by itself, to the events that its cache, policy and revocations follow.
- * Every gateway needs every event, so none of the subscriptions has a group.
+ * Every gateway needs every event, so none of the subscriptions has a group. Returns what resolves
+ * when all are live.
  */
 export function subscribe(
   messaging: Messaging,
   { cache, policy, revocations }: { cache: Cache; policy: Policy; revocations: Revocations },
-): void {
+): Promise<void> {
   const purgeProduct = async ({ productId }: ProductState) => {
     cache.purge(`product:${productId}`)
   }
@@ -34,7 +35,7 @@ export function subscribe(
     await purgeProduct(product)
     cache.purge('products')
   }
-  messaging.subscribeTopic({
+  const products = messaging.subscribeTopic({
     topic: productEvents.name,
     from: 'end',
     handler: createDispatcher(
@@ -47,14 +48,14 @@ export function subscribe(
       { unknown: 'ignore' },
     ),
   })
-  messaging.subscribeTopic({
+  const roles = messaging.subscribeTopic({
     topic: rbacEvents.name,
     from: 'end',
     handler: createDispatcher([on(roleChanged, async (role) => policy.apply(role))], {
       unknown: 'ignore',
     }),
   })
-  messaging.subscribeTopic({
+  const sessions = messaging.subscribeTopic({
     topic: authEvents.name,
     // A gateway that starts must know the sessions whose tokens have not expired yet.
     from: { sinceMs: revocations.keepMs },
@@ -67,4 +68,7 @@ export function subscribe(
       { unknown: 'ignore' },
     ),
   })
+  // What was held before the events came in may show what they told.
+  const isLive = products.ready.then(() => cache.clear())
+  return Promise.all([isLive, roles.ready, sessions.ready]).then(() => undefined)
 }

@@ -99,7 +99,7 @@ test('a catalogue answer is asked for once and then given from the cache with it
   assert.equal(third.status, 304)
 })
 
-test('a price event drops the cached answers of that product', async () => {
+test('a price event drops the cached answers of that product', async (t) => {
   const id = uuidv7()
   neighbour.behave(productAnswer('old price', id))
   await fetch(`${url}/api/v1/products/${id}`)
@@ -110,6 +110,7 @@ test('a price event drops the cached answers of that product', async () => {
     instance: 'test',
     logger: silentLogger(),
   })
+  t.after(() => sender.stop())
   await sender.start()
   const state = { productId: id, version: 2, slug: 'x', title: 'x', category: null, variants: [] }
   const change = createMessage(
@@ -122,7 +123,6 @@ test('a price event drops the cached answers of that product', async () => {
     const answer = await fetch(`${url}/api/v1/products/${id}`)
     assert.deepEqual(await answer.json(), { title: 'new price' })
   })
-  await sender.stop()
 })
 
 test('a service that fails is answered for with a problem that names it and says when to retry', async () => {
