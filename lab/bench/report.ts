@@ -17,6 +17,8 @@ export type Result = Measured & {
 export type Report = {
   at: string
   machine: { cores: number; model: string; node: string }
+  /** Each journey runs for so long before it is measured. */
+  warmUpSeconds: number
   seconds: number
   yardsticks: Yardsticks
   results: Result[]
@@ -48,7 +50,12 @@ const number = (value: number, digits = 0) =>
     : '–'
 
 /** The whole report as text: yardsticks, journeys, processor time by part. */
-export function toText({ machine: { cores, model, node }, seconds, ...report }: Report): string {
+export function toText({
+  machine: { cores, model, node },
+  seconds,
+  warmUpSeconds,
+  ...report
+}: Report): string {
   const { yardsticks, results } = report
   const measured = (title: string, each: Measured) => [
     title,
@@ -79,7 +86,7 @@ export function toText({ machine: { cores, model, node }, seconds, ...report }: 
       .reduce((sum, [, ms]) => sum + ms, 0)
   const totals = ['all but the client', ...results.map((each) => number(total(each), 3))]
   return [
-    `${cores} × ${model}, Node ${node}, ${seconds} s each; clients, services and database share the cores.`,
+    `${cores} × ${model}, Node ${node}, ${seconds} s each after ${warmUpSeconds} s of warm-up; clients, services and database share the cores.`,
     table(['yardstick', 'per second', 'p50 ms', 'p99 ms'], yardstickRows),
     table(
       ['journey', 'per second', 'p50 ms', 'p99 ms', 'aim', 'of aim', 'cached', 'failures'],

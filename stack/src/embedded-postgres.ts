@@ -146,7 +146,9 @@ function settings(options: EmbeddedPostgresOptions, port: number): Record<string
     max_parallel_workers_per_gather: 0,
     io_method: 'sync',
     max_wal_senders: 0,
+    // At hand for who looks for a slow statement (set it to top); counting costs each statement.
     shared_preload_libraries: 'pg_stat_statements',
+    'pg_stat_statements.track': 'none',
     log_min_messages: 'warning',
     log_line_prefix: '%m [%p] ',
     // A refused row is an answer to our service, which tells what it may; its values and statement
