@@ -42,6 +42,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     }).map(([service, addresses]) => [service, createUpstream(service, addresses)]),
   )
   const cache = createCache({ maxBytes: config.cacheBytes })
+  const closing = new AbortController()
   const pipeline = createPipeline({
     match: createMatcher(publicRoutes),
     limitRate: createRateLimiter({ rates, factor: config.rateLimitFactor }),
@@ -53,6 +54,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     upstreams,
     deadlineMs: config.upstreamDeadlineMs,
     isReady: lifecycle.isReady,
+    closing: closing.signal,
     metrics,
     logger,
   })
@@ -87,5 +89,6 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     start: () => Promise.race([live, pause(subscriptionWaitMs, undefined, { ref: false })]),
   })
   lifecycle.add(server)
+  lifecycle.add({ name: 'event streams', stop: async () => closing.abort() })
   return { ...lifecycle, port: server.port }
 }

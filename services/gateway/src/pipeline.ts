@@ -26,6 +26,8 @@ export type PipelineDeps = {
   deadlineMs: number
   /** False while the gateway drains: then sockets are closed after their answer. */
   isReady: () => boolean
+  /** Aborted when the gateway begins to stop: event streams have no end of their own. */
+  closing: AbortSignal
   metrics: Metrics
   logger: Logger
 }
@@ -190,7 +192,7 @@ async function servePassing(deps: PipelineDeps, exchange: Exchange, match: Match
     body,
     deadlineMs: route.stream ? 0 : deps.deadlineMs,
     isRepeatable: method !== 'POST' || route.idempotent === true,
-    signal: client.signal,
+    signal: route.stream ? AbortSignal.any([client.signal, deps.closing]) : client.signal,
   }
   await upstreamOf(deps, route).send(upstreamRequest, {
     onHead(status, headers) {

@@ -45,6 +45,9 @@ export type Upstream = {
   close(): Promise<void>
 }
 
+/** A failed attempt, and whether the service may have seen it. */
+type Failure = { readonly reason: unknown; readonly wasSent: boolean }
+
 type Target = { readonly pool: Pool; readonly breaker: Breaker }
 
 // The first try and two others: with more, a broken service sees triple its load.
@@ -77,15 +80,23 @@ export function createUpstream(service: string, addresses: readonly string[]): U
     return target
   }
 
-  async function attempt(instance: Instance, request: UpstreamRequest, sink: AnswerSink) {
+  /** Undefined when the answer came to its end; throws only when the client went away. */
+  async function attempt(
+    instance: Instance,
+    request: UpstreamRequest,
+    sink: AnswerSink,
+  ): Promise<Failure | undefined> {
     const { pool, breaker } = targetOf(instance)
-    if (!breaker.allow()) throw new Refusal(unavailable('UPSTREAM_UNAVAILABLE', service), false)
+    if (!breaker.allow()) {
+      return { reason: unavailable('UPSTREAM_UNAVAILABLE', service), wasSent: false }
+    }
     discovery.started(instance)
     try {
       const status = await dispatch(pool, request, sink)
       discovery.finished(instance, 'worked')
       if (status === 503 || status === 504) breaker.failure()
       else breaker.success()
+      return undefined
     } catch (error) {
       if (request.signal.aborted) {
         breaker.release()
@@ -95,7 +106,7 @@ export function createUpstream(service: string, addresses: readonly string[]): U
       breaker.failure()
       const wasSent = !isConnectError(error)
       discovery.finished(instance, wasSent ? 'cancelled' : 'failed')
-      throw new Refusal(error, wasSent)
+      return { reason: error, wasSent }
     }
   }
 
@@ -113,16 +124,12 @@ export function createUpstream(service: string, addresses: readonly string[]): U
     for (let count = 1; ; count += 1) {
       const instance = pickOther(discovery, tried)
       tried.add(instance)
-      try {
-        await attempt(instance, request, watched)
-        return
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error
-        // What never left this process may be sent again whatever it is.
-        const isSafe = !hasHead && (request.isRepeatable || !error.wasSent)
-        if (!isSafe || count === maxAttempts || !budget.withdraw()) {
-          throw toAppError(error.reason, service)
-        }
+      const failure = await attempt(instance, request, watched)
+      if (!failure) return
+      // What never left this process may be sent again whatever it is.
+      const isSafe = !hasHead && (request.isRepeatable || !failure.wasSent)
+      if (!isSafe || count === maxAttempts || !budget.withdraw()) {
+        throw toAppError(failure.reason, service)
       }
       await pause(backoffMs(count, { baseMs: 25, maxMs: 200 }))
     }
@@ -137,16 +144,6 @@ export function createUpstream(service: string, addresses: readonly string[]): U
     async close() {
       await Promise.all([...targets.values()].map(({ pool }) => pool.destroy()))
     },
-  }
-}
-
-/** A failed attempt, and whether the service may have seen it. */
-class Refusal {
-  readonly reason: unknown
-  readonly wasSent: boolean
-  constructor(reason: unknown, wasSent: boolean) {
-    this.reason = reason
-    this.wasSent = wasSent
   }
 }
 

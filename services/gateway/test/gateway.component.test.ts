@@ -50,11 +50,9 @@ let neighbour: Awaited<ReturnType<typeof startNeighbour>>
 let app: ReturnType<typeof createApp>
 let url: string
 
-before(async () => {
-  broker = await createTestDatabase()
-  neighbour = await startNeighbour()
+function createGateway() {
   const names = 'AUTH RBAC CUSTOMERS PRODUCTS WISHLISTS CARTS ORDERS'.split(' ')
-  app = createApp(
+  return createApp(
     loadGatewayConfig({
       ...Object.fromEntries(names.map((name) => [`${name}_URLS`, neighbour.url])),
       PAYMENTS_URLS: 'http://127.0.0.1:9',
@@ -67,6 +65,12 @@ before(async () => {
       RATE_LIMIT_FACTOR: '1',
     }),
   )
+}
+
+before(async () => {
+  broker = await createTestDatabase()
+  neighbour = await startNeighbour()
+  app = createGateway()
   await app.start()
   url = `http://127.0.0.1:${app.port()}`
 })
@@ -223,6 +227,21 @@ test('server-sent events pass through as they come, and end with the client', as
   assert.match(Buffer.from(value ?? []).toString(), /event: cart/)
   client.abort()
   await closed.promise
+})
+
+test('a gateway that stops ends its event streams instead of waiting for them', async () => {
+  neighbour.behave((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('event: cart\ndata: {}\n\n')
+  })
+  const leaving = createGateway()
+  await leaving.start()
+  const path = `/api/v1/carts/${uuidv7()}/events`
+  const answer = await fetch(`http://127.0.0.1:${leaving.port()}${path}`)
+  const reader = answer.body?.getReader()
+  await reader?.read()
+  const ended = assert.rejects(async () => reader?.read())
+  await Promise.all([leaving.stop(), ended])
 })
 
 test('the documents are there for people and programs', async () => {
