@@ -39,7 +39,7 @@ async function generate(): Promise<Map<string, string>> {
     const module = await toMessagesModule(source, common.schemas)
     files.set(`messages/${source.producer}.ts`, banner + module)
   }
-  for (const service of ['carts', 'orders', 'payments', 'products']) {
+  for (const service of (await readdir(join(root, 'proto/halles'))).sort()) {
     const proto = await readFile(join(root, `proto/halles/${service}/v1/${service}.proto`), 'utf8')
     files.set(`grpc/${service}.ts`, banner + toGrpcModule(proto))
   }

@@ -158,28 +158,6 @@ export function createRetryBudget(options: { ratio?: number; reserve?: number } 
   }
 }
 
-/**
- * Gives the work a signal that is aborted after `ms` milliseconds and stops waiting for it then.
- * @throws timeout `DEADLINE_EXCEEDED`.
- */
-export async function withDeadline<T>(
-  ms: number,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController()
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    const error = deadlineExceeded()
-    controller.abort(error)
-    reject(error)
-  }, ms)
-  try {
-    return await Promise.race([work(controller.signal), promise])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 export function deadlineExceeded(): AppError {
   return new AppError('timeout', 'DEADLINE_EXCEEDED', 'This took longer than the caller waits.')
 }

@@ -59,11 +59,6 @@ export function currentTrace(): Trace | undefined {
   return contexts.getStore()?.trace
 }
 
-/** The context of the request being served, if there is one. */
-export function currentContext(): RequestContext | undefined {
-  return contexts.getStore()
-}
-
 /** Runs the work, and all that it awaits, in a context. */
 export function runWithContext<T>(context: RequestContext, work: () => T): T {
   return contexts.run(context, work)

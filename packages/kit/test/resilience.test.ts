@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '../src/errors.ts'
-import {
-  backoffMs,
-  createBreaker,
-  createBulkhead,
-  createRetryBudget,
-  withDeadline,
-} from '../src/resilience.ts'
+import { backoffMs, createBreaker, createBulkhead, createRetryBudget } from '../src/resilience.ts'
 
 function aBreaker() {
   const time = { nowMs: 0 }
@@ -102,19 +96,6 @@ test('a retry budget allows retries as a share of requests', () => {
   assert.equal(budget.withdraw(), false)
   budget.deposit()
   assert.equal(budget.withdraw(), true)
-})
-
-test('work that outlasts its deadline is told so and given up', async () => {
-  let isAborted = false
-  const work = (signal: AbortSignal) =>
-    new Promise<never>(() => {
-      signal.addEventListener('abort', () => {
-        isAborted = true
-      })
-    })
-  await assert.rejects(withDeadline(5, work), { kind: 'timeout', code: 'DEADLINE_EXCEEDED' })
-  assert.ok(isAborted)
-  assert.equal(await withDeadline(5_000, async () => 'in time'), 'in time')
 })
 
 test('the pause before a retry doubles up to its maximum', () => {
