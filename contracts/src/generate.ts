@@ -12,7 +12,7 @@ import {
   toHttpModule,
   toRoutingModule,
 } from './generator/http.ts'
-import { type MessagesSource, toMessagesModule } from './generator/messages.ts'
+import { type MessagesSource, toMessagesModule, toTopicsModule } from './generator/messages.ts'
 import { toOpenapi } from './generator/openapi.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -35,10 +35,12 @@ async function generate(): Promise<Map<string, string>> {
   for (const service of services) {
     files.set(`http/${service.service}.ts`, banner + (await toHttpModule(service, common)))
   }
-  for (const source of await readAll<MessagesSource>('messages')) {
+  const messages = await readAll<MessagesSource>('messages')
+  for (const source of messages) {
     const module = await toMessagesModule(source, common.schemas)
     files.set(`messages/${source.producer}.ts`, banner + module)
   }
+  files.set('topics.ts', `${banner}${toTopicsModule(messages)}\n`)
   for (const service of (await readdir(join(root, 'proto/halles'))).sort()) {
     const proto = await readFile(join(root, `proto/halles/${service}/v1/${service}.proto`), 'utf8')
     files.set(`grpc/${service}.ts`, banner + toGrpcModule(proto))

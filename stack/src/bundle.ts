@@ -17,8 +17,8 @@ import { readJson, readText, writeJson } from './files.ts'
 /** The root of the repository. */
 export const root = resolve(import.meta.dirname, '../..')
 
-/** Native code is loaded from node_modules at run time. */
-const external = ['@node-rs/argon2']
+/** Loaded from node_modules at run time: native code, and what most stacks never load. */
+const external = ['@node-rs/argon2', '@platformatic/kafka', 'rabbitmq-client']
 
 type BundleRecord = { lock: string; entries: readonly string[]; inputs: Record<string, string> }
 

@@ -4,6 +4,9 @@ export type MessagesSource = {
   producer: string
   queue?: string
   topic?: string
+  /** Of a topic: how it is kept. */
+  partitions?: number
+  retention?: 'compacted' | { days: number }
   consumer?: string
   key: string
   schemas?: Schemas
@@ -48,4 +51,17 @@ export async function toMessagesModule(source: MessagesSource, common: Schemas):
     `export const address = ${JSON.stringify(address)} as const`,
     ...constants,
   ].join('\n')
+}
+
+/** The module of all topics: how each is kept, for who creates them. */
+export function toTopicsModule(sources: readonly MessagesSource[]): string {
+  const topics = sources.flatMap(({ topic, partitions, retention }) => {
+    if (topic === undefined) return []
+    if (partitions === undefined || retention === undefined) {
+      throw new Error(`${topic} does not say its partitions and its retention.`)
+    }
+    return [[topic, { partitions, retention }] as const]
+  })
+  const settings = JSON.stringify(Object.fromEntries(topics), null, 2)
+  return `export const topics = ${settings} as const`
 }

@@ -180,7 +180,19 @@ export const serviceConfig = {
   }),
   instanceId: text('INSTANCE_ID', { default: `local-${process.pid}` }),
   databaseUrl: url('DATABASE_URL', { protocols: ['postgres:', 'postgresql:'] }),
-  messagesUrl: url('MESSAGES_URL', { protocols: ['postgres:', 'postgresql:'] }),
+  /** The embedded broker; needed for what neither of the next two takes over. */
+  messagesUrl: optional(url('MESSAGES_URL', { protocols: ['postgres:', 'postgresql:'] })),
+  amqpUrl: optional(url('AMQP_URL', { protocols: ['amqp:', 'amqps:'] })),
+  kafkaBrokers: list('KAFKA_BROKERS', { default: [] }),
+  kafkaUsername: optional(text('KAFKA_USERNAME')),
+  kafkaPassword: optional(secret('KAFKA_PASSWORD', { minLength: 1 })),
+  kafkaSaslMechanism: text('KAFKA_SASL_MECHANISM', {
+    default: 'SCRAM-SHA-512',
+    oneOf: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'],
+  }),
+  kafkaTls: flag('KAFKA_TLS', { default: false }),
+  /** Certificates in PEM of who signed the brokers' certificate; else the system's. */
+  kafkaTlsCa: optional(text('KAFKA_TLS_CA')),
   internalSecret: secret('INTERNAL_SECRET'),
   jwksUrls: list('JWKS_URLS', { default: [] }),
 } as const satisfies ConfigSchema

@@ -1,5 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { AppError, errorTable } from './errors.ts'
-import type { Backoff, Failure, Handler, Message } from './messaging.ts'
+import { jitteredDelayMs } from './loop.ts'
+import type { Backoff, Failure, Handler, Message, TopicReplay } from './messaging.ts'
 import { childOf, parseTraceparent, runWithTrace } from './trace.ts'
 
 /** How a try ended. An `outage` is the environment's fault and does not count as a try. */
@@ -88,5 +90,34 @@ export async function attemptDelivery(options: Attempt): Promise<Outcome> {
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', giveUp)
+  }
+}
+
+// A replay is under somebody's eyes: a fault that lasts longer than some seconds is reported.
+const replayTries = 5
+const replayBackoff: Backoff = { baseMs: 100, maxMs: 2_000 }
+
+/**
+ * What every adapter does with a message of a replay: hands it over, again after a while when that
+ * fails. The returned function throws `REPLAY_FAILED` when it goes on failing, or the signal's reason.
+ */
+export function createReplayer(
+  { handler, signal, deadlineMs = 10_000 }: TopicReplay,
+  givingUp: AbortSignal,
+): (message: Message) => Promise<void> {
+  const stopping = signal ? AbortSignal.any([signal, givingUp]) : givingUp
+  return async (message) => {
+    for (let attempt = 1; ; attempt += 1) {
+      stopping.throwIfAborted()
+      const outcome = await attemptDelivery({ handler, message, attempt, deadlineMs, stopping })
+      if (outcome === 'done') return
+      stopping.throwIfAborted()
+      if (attempt === replayTries || outcome.verdict === 'dead-letter') {
+        const { code, reason } = outcome.failure
+        const text = `The message ${message.id} could not be applied (${code}): ${reason}`
+        throw new AppError('unavailable', 'REPLAY_FAILED', text)
+      }
+      await pause(jitteredDelayMs(replayBackoff, attempt), undefined, { signal: stopping })
+    }
   }
 }

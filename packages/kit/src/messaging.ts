@@ -110,7 +110,14 @@ export type DeadLetter = Omit<DeadLetterSummary, 'message'> & {
   history: readonly Failure[]
 }
 
-export type DeadLetterFilter = { limit: number; cursor?: string; service?: string; type?: string }
+export type DeadLetterFilter = {
+  limit: number
+  cursor?: string
+  service?: string
+  type?: string
+  failedBefore?: Date
+  failedAfter?: Date
+}
 
 export type DeadLetters = {
   /** Newest first. */
@@ -139,16 +146,25 @@ export type MessagingStats = {
   deadLetters: number
 }
 
-/** The port to the broker. Every adapter passes `test/messaging-contract.ts`. */
-export type Messaging = {
-  readonly name: 'messaging'
+/** How a topic is kept by the broker. */
+export type TopicSettings = {
+  /** How many replicas of one group can share the work; order is kept within a partition. */
+  partitions: number
+  /** The newest message of each key for ever, or every message for some days. */
+  retention: 'compacted' | { days: number }
+}
+
+export type TopicReplay = {
+  topic: string
+  /** Called once per message that does not fail, in order per key. */
+  handler: Handler
+  /** How long one try may take. */
+  deadlineMs?: number
+  signal?: AbortSignal
+}
+
+type Part = {
   publisher: Publisher
-  /** Competing consumers: a message goes to one of them, and to another one if that fails. */
-  consumeQueue(consumer: QueueConsumer): Subscription
-  /** Named groups with a position of their own, order per key, replay from the start. */
-  subscribeTopic(subscriber: TopicSubscriber): Subscription
-  /** Takes a group back to the start of its topic, to rebuild what it feeds. */
-  resetGroup(topic: string, group: string): Promise<void>
   deadLetters: DeadLetters
   stats(): Promise<MessagingStats>
   /** Begins to consume; a broker that is away is waited for in the background. */
@@ -156,3 +172,24 @@ export type Messaging = {
   /** Drains within the adapter's bound and closes its connections. */
   stop(): Promise<void>
 }
+
+/** Commands: what a broker of queues has to offer. Its publisher takes queue addresses alone. */
+export type Queues = Part & {
+  /** Competing consumers: a message goes to one of them, and to another one if that fails. */
+  consumeQueue(consumer: QueueConsumer): Subscription
+}
+
+/** Events: what a broker of topics has to offer. Its publisher takes topic addresses alone. */
+export type Topics = Part & {
+  /** Named groups with a position of their own, order per key, replay from the start. */
+  subscribeTopic(subscriber: TopicSubscriber): Subscription
+  /**
+   * Reads what the topic holds now, once, from its start to its present end, beside every group:
+   * to rebuild what a group feeds. Returns the number of messages. Throws `REPLAY_FAILED` when the
+   * handler goes on failing, `MESSAGES_UNAVAILABLE` when the broker is away.
+   */
+  replayTopic(replay: TopicReplay): Promise<number>
+}
+
+/** The port to the broker, or to both of them. Every adapter passes `test/messaging/contract.ts`. */
+export type Messaging = Queues & Topics & { readonly name: 'messaging' }

@@ -7,8 +7,8 @@ import { createHttpServer, type HttpServer, type HttpServerOptions } from './htt
 import { createInboxPruner, inboxSchema } from './inbox.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createLogger, type Logger } from './logging.ts'
-import type { Messaging } from './messaging.ts'
-import { createPostgresMessaging } from './messaging-postgres.ts'
+import { type BrokerConfig, createMessaging } from './messaging/connect.ts'
+import type { Messaging, TopicSettings } from './messaging.ts'
 import { createMetrics, type Metrics, startMetricsServer } from './metrics.ts'
 import type { KitSchema } from './migrations.ts'
 import { outboxSchema } from './outbox.ts'
@@ -23,14 +23,13 @@ import {
 } from './tokens.ts'
 
 /** What every process of ours is configured with; see `serviceConfig`. */
-export type RuntimeConfig = {
+export type RuntimeConfig = BrokerConfig & {
   readonly host: string
   readonly port: number
   readonly grpcPort?: number | undefined
   readonly metricsPort: number
   readonly logLevel: string
   readonly instanceId: string
-  readonly messagesUrl: string
   readonly internalSecret: string
   readonly jwksUrls: readonly string[]
   /** Where rbac is; without it the policy stays empty and denies everything. */
@@ -60,22 +59,18 @@ const policyDeadlineMs = 2_000
 export function createRuntime(options: {
   service: string
   config: RuntimeConfig
+  /** How the platform's topics are kept, by name; from the contracts. */
+  topics: Readonly<Record<string, TopicSettings>>
   isRevoked?: (facts: TokenFacts) => boolean
   /** The keys at hand, for who issues the tokens. */
   ownKeys?: () => KeySet
 }): Runtime {
-  const { service, config, isRevoked, ownKeys } = options
+  const { service, config, topics, isRevoked, ownKeys } = options
   const { instanceId: instance, orderTokenSecret } = config
   const logger = createLogger({ service, instance, level: config.logLevel })
   const metrics = createMetrics({ service })
   const lifecycle = createLifecycle({ logger, drainMs })
-  const messaging = createPostgresMessaging({
-    url: config.messagesUrl,
-    service,
-    instance,
-    logger,
-    metrics,
-  })
+  const messaging = createMessaging({ config, service, instance, logger, metrics, topics })
   const tokens = createTokenVerifier({
     jwksUrls: config.jwksUrls,
     logger,

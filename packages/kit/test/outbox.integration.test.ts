@@ -8,7 +8,7 @@ import { createMetrics } from '../src/metrics.ts'
 import { appendOutbox, outboxInsert, toOutboxRows } from '../src/outbox.ts'
 import { createRelay, type RelayOptions } from '../src/relay.ts'
 import { createTestDatabase, eventually, silentLogger, type TestDatabase } from '../src/testing.ts'
-import { aMessage, serviceSchemas, someMessages } from './messaging-effects.ts'
+import { aMessage, serviceSchemas, someMessages } from './messaging/effects.ts'
 
 const address = { kind: 'topic', name: 'things' } as const
 const createThings = sql('test.create_versions', 'create table versions (id int, version int)')

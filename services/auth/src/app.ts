@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Operations } from '@halles/contracts/gen/http/auth'
+import { topics } from '@halles/contracts/gen/topics'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
 import type { App } from '@halles/kit/lifecycle'
@@ -27,6 +28,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const runtime = createRuntime({
     service: 'auth',
     config: { ...config, jwksUrls: [] },
+    topics,
     ownKeys: () => ({ keys: ring.keys().map(({ jwk }) => jwk) }),
   })
   const { logger, messaging, lifecycle } = runtime

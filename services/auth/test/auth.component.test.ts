@@ -6,7 +6,7 @@ import { assignmentChanged } from '@halles/contracts/gen/messages/rbac'
 import { createMessage, type OutgoingMessage } from '@halles/contracts/message'
 import { uuidv7 } from '@halles/kit/ids'
 import type { Messaging } from '@halles/kit/messaging'
-import { createPostgresMessaging } from '@halles/kit/messaging-postgres'
+import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
 import { createPasswordHasher } from '@halles/kit/passwords'
 import {
   createTestDatabase,

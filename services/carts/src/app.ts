@@ -1,4 +1,5 @@
 import { type Operations, routes } from '@halles/contracts/gen/http/carts'
+import { topics } from '@halles/contracts/gen/topics'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
 import { createLoop } from '@halles/kit/loop'
@@ -22,7 +23,7 @@ const removalIntervalMs = 3_600_000
 /** Connects everything that carts is made of; nothing runs before `start`. */
 export function createApp(config: Config) {
   const { databaseUrl: url, maxStreams } = config
-  const runtime = createRuntime({ service, config })
+  const runtime = createRuntime({ service, config, topics })
   const { lifecycle, logger, messaging, metrics } = runtime
   const database = openDatabase(runtime, {
     url,

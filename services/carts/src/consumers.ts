@@ -12,10 +12,10 @@ import type { Deps, ProductFeed } from './ports.ts'
 import { applyProduct, removeBoughtLines } from './use-cases.ts'
 
 const group = 'carts'
+// All four carry the product's whole state; the type only says what is new in it.
+const productTypes = [productChanged, priceChanged, availabilityChanged, productRemoved]
 
 export function consumeMessages(messaging: Messaging, deps: Deps): void {
-  // All four carry the product's whole state; the type only says what is new in it.
-  const productTypes = [productChanged, priceChanged, availabilityChanged, productRemoved]
   messaging.subscribeTopic({
     topic: productsTopic.name,
     group,
@@ -41,5 +41,14 @@ export function consumeMessages(messaging: Messaging, deps: Deps): void {
 }
 
 export function createProductFeed(messaging: Messaging): ProductFeed {
-  return { restart: () => messaging.resetGroup(productsTopic.name, group) }
+  return {
+    replay: (apply) =>
+      messaging.replayTopic({
+        topic: productsTopic.name,
+        handler: createDispatcher(
+          productTypes.map((type) => on(type, apply)),
+          { unknown: 'ignore' },
+        ),
+      }),
+  }
 }

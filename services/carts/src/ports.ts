@@ -44,13 +44,20 @@ export type ReplicaStore = {
   apply(product: ReplicaProduct): Promise<number>
   /** Lets every product be applied again, whatever its version; the rows stay readable. */
   forgetVersions(): Promise<void>
+  /** Takes off sale what nobody applied again since {@link ReplicaStore.forgetVersions}. */
+  removeForgotten(): Promise<void>
 }
 
 /** Tells every process of carts, soon and without waiting, that a cart or a product changed. */
 export type Changes = { announce(id: string): void }
 
-/** Starts reading the products' topic again from its beginning. */
-export type ProductFeed = { restart(): Promise<void> }
+/** What a rebuild went through. */
+export type Rebuild = { messages: number; products: number }
+
+export type ProductFeed = {
+  /** Applies every state that the products' topic holds now, oldest first; returns their number. */
+  replay(apply: (product: ReplicaProduct) => Promise<void>): Promise<number>
+}
 
 export type CartFeed = {
   /** Throws unavailable `TOO_MANY_STREAMS` when this process serves as many as it may. */

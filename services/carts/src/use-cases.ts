@@ -6,7 +6,7 @@ import {
   openCart,
   type ReplicaProduct,
 } from './domain.ts'
-import type { Deps, LineCommand, Purchase, PutLine } from './ports.ts'
+import type { Deps, LineCommand, Purchase, PutLine, Rebuild } from './ports.ts'
 
 // Long enough for a shopper who comes back after a holiday.
 const guestCartDays = 30
@@ -96,16 +96,26 @@ export async function applyProduct(
 }
 
 /**
- * Builds the replica anew from the topic, while it stays readable. A product may show an earlier
- * state for the moments in which its history passes by.
+ * Builds the replica anew from the topic, while it stays readable and follows what is new. Reads
+ * the topic twice, so that no earlier state of a product is shown on the way to its newest.
  */
 export async function rebuildReplica({
   replica,
   productFeed,
-}: Pick<Deps, 'replica' | 'productFeed'>): Promise<void> {
+  changes,
+}: Pick<Deps, 'replica' | 'productFeed' | 'changes'>): Promise<Rebuild> {
+  const newest = new Map<string, number>()
+  const messages = await productFeed.replay(async ({ productId, version }) => {
+    newest.set(productId, Math.max(version, newest.get(productId) ?? 0))
+  })
   // In this order: a state that is replayed before its version is forgotten would be skipped.
   await replica.forgetVersions()
-  await productFeed.restart()
+  await productFeed.replay(async (product) => {
+    if (product.version === newest.get(product.productId))
+      await applyProduct({ replica, changes }, product)
+  })
+  await replica.removeForgotten()
+  return { messages, products: newest.size }
 }
 
 /** Removes a batch of guest carts that nobody touched for long; true when there may be more. */

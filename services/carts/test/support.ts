@@ -5,7 +5,7 @@ import { type ProductState, productChanged } from '@halles/contracts/gen/message
 import { createMessage, type MessageContract } from '@halles/contracts/message'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
-import { createPostgresMessaging } from '@halles/kit/messaging-postgres'
+import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
 import { createTestDatabase, silentLogger } from '@halles/kit/testing'
 import { startTokenAuthority } from '@halles/kit/testing-authority'
 import { createApp } from '../src/app.ts'

@@ -1,4 +1,5 @@
 import type { Operations } from '@halles/contracts/gen/http/customers'
+import { topics } from '@halles/contracts/gen/topics'
 import { uuidv7 } from '@halles/kit/ids'
 import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
@@ -14,7 +15,7 @@ export type CustomersApp = App & { httpPort(): number }
 
 /** Connects the service; nothing happens before `start`. */
 export function createApp(config: Config): CustomersApp {
-  const runtime = createRuntime({ service: 'customers', config })
+  const runtime = createRuntime({ service: 'customers', config, topics })
   const { logger, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Operations, routes } from '@halles/contracts/gen/http/gateway'
 import { publicRoutes, rates } from '@halles/contracts/gen/routing'
+import { topics } from '@halles/contracts/gen/topics'
 import openapi from '@halles/contracts/openapi.json' with { type: 'json' }
 import type { App } from '@halles/kit/lifecycle'
 import { createRuntime, openHttpServer } from '@halles/kit/runtime'
@@ -26,6 +27,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
   const runtime = createRuntime({
     service: 'gateway',
     config,
+    topics,
     isRevoked: ({ sessionId }) => revocations.has(sessionId),
   })
   const { logger, metrics, messaging, tokens, policy, lifecycle } = runtime

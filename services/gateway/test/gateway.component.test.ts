@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { priceChanged } from '@halles/contracts/gen/messages/products'
 import { createMessage } from '@halles/contracts/message'
 import { uuidv7 } from '@halles/kit/ids'
-import { createPostgresMessaging } from '@halles/kit/messaging-postgres'
+import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
 import {
   createTestDatabase,
   eventually,

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Operations } from '@halles/contracts/gen/http/orders'
+import { topics } from '@halles/contracts/gen/topics'
 import { uuidv7 } from '@halles/kit/ids'
 import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
@@ -22,7 +23,7 @@ export function createApp(
   overrides: { times?: Partial<JobTimes> } = {},
 ): OrdersApp {
   const service = 'orders'
-  const runtime = createRuntime({ service, config })
+  const runtime = createRuntime({ service, config, topics })
   const { logger, metrics, policy, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,

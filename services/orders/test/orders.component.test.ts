@@ -5,7 +5,7 @@ import { toServiceDefinition } from '@halles/contracts/grpc'
 import { createGrpcClient, type GrpcClient } from '@halles/kit/grpc-client'
 import { uuidv7 } from '@halles/kit/ids'
 import type { Message } from '@halles/kit/messaging'
-import { createPostgresMessaging } from '@halles/kit/messaging-postgres'
+import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
 import {
   createTestDatabase,
   eventually,

@@ -1,4 +1,5 @@
 import type { Operations } from '@halles/contracts/gen/http/payments'
+import { topics } from '@halles/contracts/gen/topics'
 import { uuidv7 } from '@halles/kit/ids'
 import type { App } from '@halles/kit/lifecycle'
 import { createRuntime, openDatabase, openGrpcServer, openHttpServer } from '@halles/kit/runtime'
@@ -16,7 +17,7 @@ export type PaymentsApp = App & { httpPort(): number; grpcPort(): number }
 /** Connects the service; nothing happens before `start`. */
 export function createApp(config: Config): PaymentsApp {
   const service = 'payments'
-  const runtime = createRuntime({ service, config })
+  const runtime = createRuntime({ service, config, topics })
   const { logger, metrics, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,

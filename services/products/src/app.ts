@@ -1,4 +1,5 @@
 import type { Operations } from '@halles/contracts/gen/http/products'
+import { topics } from '@halles/contracts/gen/topics'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
 import type { App } from '@halles/kit/lifecycle'
@@ -25,7 +26,7 @@ export function createApp(
   overrides: { times?: Partial<JobTimes> } = {},
 ): ProductsApp {
   const service = 'products'
-  const runtime = createRuntime({ service, config })
+  const runtime = createRuntime({ service, config, topics })
   const { logger, metrics, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,

@@ -14,7 +14,7 @@ import { loadConfig } from '@halles/kit/config'
 import { createGrpcClient, type GrpcClient } from '@halles/kit/grpc-client'
 import { uuidv7 } from '@halles/kit/ids'
 import type { Message, Messaging } from '@halles/kit/messaging'
-import { createPostgresMessaging } from '@halles/kit/messaging-postgres'
+import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
 import {
   createTestDatabase,
   eventually,

@@ -1,5 +1,6 @@
 import type { Operations } from '@halles/contracts/gen/http/rbac'
 import { permissions } from '@halles/contracts/gen/permissions'
+import { topics } from '@halles/contracts/gen/topics'
 import { uuidv7 } from '@halles/kit/ids'
 import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
@@ -19,6 +20,7 @@ export function createApp(config: Config): RbacApp {
   const runtime = createRuntime({
     service: 'rbac',
     config,
+    topics,
   })
   const { logger, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {

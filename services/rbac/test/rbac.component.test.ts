@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { permissions } from '@halles/contracts/gen/permissions'
 import { uuidv7 } from '@halles/kit/ids'
 import type { Message } from '@halles/kit/messaging'
-import { createPostgresMessaging } from '@halles/kit/messaging-postgres'
+import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
 import {
   createTestDatabase,
   eventually,

@@ -1,4 +1,5 @@
 import { type Operations, routes } from '@halles/contracts/gen/http/wishlists'
+import { topics } from '@halles/contracts/gen/topics'
 import { createRuntime, openDatabase, openHttpServer } from '@halles/kit/runtime'
 import type { Config } from './config.ts'
 import { consumeMessages, createProductFeed } from './consumers.ts'
@@ -12,7 +13,7 @@ const service = 'wishlists'
 
 /** Connects everything that wishlists is made of; nothing runs before `start`. */
 export function createApp(config: Config) {
-  const runtime = createRuntime({ service, config })
+  const runtime = createRuntime({ service, config, topics })
   const { lifecycle, messaging } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,

@@ -11,21 +11,30 @@ import type { Deps, ProductFeed } from './ports.ts'
 import { applyProduct } from './use-cases.ts'
 
 const group = 'wishlists'
+// All four carry the product's whole state; the type only says what is new in it.
+const productTypes = [productChanged, priceChanged, availabilityChanged, productRemoved]
 
 export function consumeMessages(messaging: Messaging, deps: Deps): void {
-  // All four carry the product's whole state; the type only says what is new in it.
-  const types = [productChanged, priceChanged, availabilityChanged, productRemoved]
   messaging.subscribeTopic({
     topic: address.name,
     group,
     from: 'start',
     handler: createDispatcher(
-      types.map((type) => on(type, (product) => applyProduct(deps, product))),
+      productTypes.map((type) => on(type, (product) => applyProduct(deps, product))),
       { unknown: 'ignore' },
     ),
   })
 }
 
 export function createProductFeed(messaging: Messaging): ProductFeed {
-  return { restart: () => messaging.resetGroup(address.name, group) }
+  return {
+    replay: (apply) =>
+      messaging.replayTopic({
+        topic: address.name,
+        handler: createDispatcher(
+          productTypes.map((type) => on(type, apply)),
+          { unknown: 'ignore' },
+        ),
+      }),
+  }
 }

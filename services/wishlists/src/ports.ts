@@ -18,10 +18,17 @@ export type ReplicaStore = {
   apply(product: ReplicaProduct): Promise<number>
   /** Lets every product be applied again, whatever its version; the rows stay readable. */
   forgetVersions(): Promise<void>
+  /** Takes off sale what nobody applied again since {@link ReplicaStore.forgetVersions}. */
+  removeForgotten(): Promise<void>
 }
 
-/** Starts reading the products' topic again from its beginning. */
-export type ProductFeed = { restart(): Promise<void> }
+/** What a rebuild went through. */
+export type Rebuild = { messages: number; products: number }
+
+export type ProductFeed = {
+  /** Applies every state that the products' topic holds now, oldest first; returns their number. */
+  replay(apply: (product: ReplicaProduct) => Promise<void>): Promise<number>
+}
 
 export type Deps = {
   wishlists: WishlistStore

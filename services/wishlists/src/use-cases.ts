@@ -1,5 +1,5 @@
 import { type Item, type ReplicaProduct, variantNotFound } from './domain.ts'
-import type { Deps, ItemCommand } from './ports.ts'
+import type { Deps, ItemCommand, Rebuild } from './ports.ts'
 
 export function getWishlist(
   { wishlists }: Pick<Deps, 'wishlists'>,
@@ -33,14 +33,22 @@ export async function applyProduct(
 }
 
 /**
- * Builds the replica anew from the topic, while it stays readable. A product may show an earlier
- * state for the moments in which its history passes by.
+ * Builds the replica anew from the topic, while it stays readable and follows what is new. Reads
+ * the topic twice, so that no earlier state of a product is shown on the way to its newest.
  */
 export async function rebuildReplica({
   replica,
   productFeed,
-}: Pick<Deps, 'replica' | 'productFeed'>): Promise<void> {
+}: Pick<Deps, 'replica' | 'productFeed'>): Promise<Rebuild> {
+  const newest = new Map<string, number>()
+  const messages = await productFeed.replay(async ({ productId, version }) => {
+    newest.set(productId, Math.max(version, newest.get(productId) ?? 0))
+  })
   // In this order: a state that is replayed before its version is forgotten would be skipped.
   await replica.forgetVersions()
-  await productFeed.restart()
+  await productFeed.replay(async (product) => {
+    if (product.version === newest.get(product.productId)) await replica.apply(product)
+  })
+  await replica.removeForgotten()
+  return { messages, products: newest.size }
 }

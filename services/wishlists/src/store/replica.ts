@@ -51,6 +51,13 @@ const applyProduct = sql(
     (select count(*) from vanished) + (select count(*) from written) as "changed"`,
 )
 const forgetVersions = sql('wishlists.forget_versions', 'update replica_products set version = 0')
+const removeForgotten = sql(
+  'wishlists.remove_forgotten',
+  `update replica_variants set status = 'removed'
+   where status <> 'removed' and product_id in (
+     select product_id from replica_products where version = 0
+   )`,
+)
 
 // Two events of one product meet only when one of them is replayed by an operator.
 const maxTries = 5
@@ -74,6 +81,9 @@ export function createReplicaStore(database: Database): ReplicaStore {
     },
     async forgetVersions() {
       await database.run(forgetVersions)
+    },
+    async removeForgotten() {
+      await database.run(removeForgotten)
     },
   }
 }

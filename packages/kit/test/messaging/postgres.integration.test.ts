@@ -1,6 +1,6 @@
-import { createTestDatabase } from '../src/testing.ts'
-import { messagingContract } from './messaging-contract.ts'
-import { startTcpProxy } from './tcp-proxy.ts'
+import { createTestDatabase } from '../../src/testing.ts'
+import { startTcpProxy } from '../tcp-proxy.ts'
+import { messagingContract } from './contract.ts'
 
 messagingContract('the embedded messaging on PostgreSQL', async () => {
   const broker = await createTestDatabase()
@@ -10,7 +10,7 @@ messagingContract('the embedded messaging on PostgreSQL', async () => {
   url.host = `127.0.0.1:${proxy.port}`
   return {
     adapter: {
-      module: new URL('./messaging-postgres-adapter.ts', import.meta.url).href,
+      module: new URL('./postgres-adapter.ts', import.meta.url).href,
       options: { url: url.href },
     },
     away: proxy.away,

@@ -1,11 +1,11 @@
 import { after, before, describe, type TestContext } from 'node:test'
-import type { Messaging } from '../src/messaging.ts'
-import { createTestDatabase, type TestDatabase } from '../src/testing.ts'
-import { crashContract } from './messaging-crash-contract.ts'
-import { queueContract, topicContract } from './messaging-delivery-contract.ts'
-import { type Adapter, connectAdapter, serviceSchemas, unique } from './messaging-effects.ts'
-import { failureContract } from './messaging-failure-contract.ts'
-import { outageContract } from './messaging-outage-contract.ts'
+import type { Messaging } from '../../src/messaging.ts'
+import { createTestDatabase, type TestDatabase } from '../../src/testing.ts'
+import { crashContract } from './crash-contract.ts'
+import { queueContract, topicContract } from './delivery-contract.ts'
+import { type Adapter, connectAdapter, serviceSchemas, unique } from './effects.ts'
+import { failureContract } from './failure-contract.ts'
+import { outageContract } from './outage-contract.ts'
 
 export type Harness = {
   adapter: Adapter

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { type Database, sql } from '../src/database.ts'
-import { uuidv7 } from '../src/ids.ts'
-import { inboxSchema, recordMessage } from '../src/inbox.ts'
+import { type Database, sql } from '../../src/database.ts'
+import { uuidv7 } from '../../src/ids.ts'
+import { inboxSchema, recordMessage } from '../../src/inbox.ts'
 import type {
   Address,
   Delivery,
@@ -10,9 +10,9 @@ import type {
   Messaging,
   Outgoing,
   Subscription,
-} from '../src/messaging.ts'
-import type { KitSchema } from '../src/migrations.ts'
-import { outboxSchema } from '../src/outbox.ts'
+} from '../../src/messaging.ts'
+import type { KitSchema } from '../../src/migrations.ts'
+import { outboxSchema } from '../../src/outbox.ts'
 
 /** How to reach an adapter from any process: a module with `connect(options)`, and its options. */
 export type Adapter = { module: string; options: Readonly<Record<string, unknown>> }

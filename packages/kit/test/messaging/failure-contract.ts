@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AppError } from '../src/errors.ts'
-import type { Delivery } from '../src/messaging.ts'
-import { eventually } from '../src/testing.ts'
-import type { Bench } from './messaging-contract.ts'
-import { aMessage, never, numbersOf, someMessages, soon, unique } from './messaging-effects.ts'
+import { AppError } from '../../src/errors.ts'
+import type { Delivery } from '../../src/messaging.ts'
+import { eventually } from '../../src/testing.ts'
+import type { Bench } from './contract.ts'
+import { aMessage, never, numbersOf, someMessages, soon, unique } from './effects.ts'
 
 function isDead(code: string) {
   return new AppError('invalid', code, 'The message makes no sense.')

@@ -1,10 +1,10 @@
-import { sql, type Tx } from './database.ts'
-import { attemptDelivery, type Limits } from './delivery.ts'
-import { uuidv7 } from './ids.ts'
-import { createLoop, jitteredDelayMs } from './loop.ts'
-import type { Failure, Handler, Message, StartPosition } from './messaging.ts'
-import { appendFailure, type Broker, type Consumer, isFinal } from './messaging-postgres-queue.ts'
-import { partitionCount } from './messaging-postgres-schema.ts'
+import { sql, type Tx } from '../database.ts'
+import { attemptDelivery, type Limits } from '../delivery.ts'
+import { uuidv7 } from '../ids.ts'
+import { createLoop, jitteredDelayMs } from '../loop.ts'
+import type { Failure, Handler, Message, StartPosition } from '../messaging.ts'
+import { appendFailure, type Broker, type Consumer, isFinal } from './postgres-queue.ts'
+import { partitionCount } from './postgres-schema.ts'
 
 export type TopicOptions = {
   broker: Broker

@@ -1,23 +1,18 @@
-import { createDatabase } from './database.ts'
-import { toLimits } from './delivery.ts'
-import { AppError } from './errors.ts'
-import { createListener } from './listener.ts'
-import type { Logger } from './logging.ts'
-import type { Handler, Messaging, Publisher, Subscription } from './messaging.ts'
-import {
-  createDeadLetters,
-  createPruner,
-  readStats,
-  replayQueue,
-  resetGroup,
-} from './messaging-postgres-admin.ts'
-import { createBroadcastConsumer } from './messaging-postgres-broadcast.ts'
-import { type Broker, type Consumer, createQueueConsumer } from './messaging-postgres-queue.ts'
-import { brokerChannel, brokerSchema, publishMessages } from './messaging-postgres-schema.ts'
-import { createGroupConsumer } from './messaging-postgres-topic.ts'
-import type { Metrics } from './metrics.ts'
-import { migrate } from './migrations.ts'
-import { toOutboxRows } from './outbox.ts'
+import { createDatabase } from '../database.ts'
+import { toLimits } from '../delivery.ts'
+import { AppError } from '../errors.ts'
+import { createListener } from '../listener.ts'
+import type { Logger } from '../logging.ts'
+import type { Messaging, Publisher, Subscription, TopicSettings } from '../messaging.ts'
+import type { Metrics } from '../metrics.ts'
+import { migrate } from '../migrations.ts'
+import { toOutboxRows } from '../outbox.ts'
+import { createHandlerMeter } from './meter.ts'
+import { createDeadLetters, createPruner, readStats, replayQueue } from './postgres-admin.ts'
+import { createBroadcastConsumer, replayTopic } from './postgres-broadcast.ts'
+import { type Broker, type Consumer, createQueueConsumer } from './postgres-queue.ts'
+import { brokerChannel, brokerSchema, publishMessages } from './postgres-schema.ts'
+import { createGroupConsumer } from './postgres-topic.ts'
 
 export type PostgresMessagingOptions = {
   /** The broker's database, apart from every service's own. */
@@ -38,6 +33,8 @@ export type PostgresMessagingOptions = {
   pollMs?: number
   /** How long `stop` waits for messages in hand before they are given back. Default 10 s. */
   drainMs?: number
+  /** How long each topic's messages are kept; one that is not named is compacted. */
+  topics?: Readonly<Record<string, TopicSettings>>
   /** Age after which a superseded topic message may go. Default 7 days. */
   retentionSeconds?: number
 }
@@ -144,9 +141,9 @@ export function createPostgresMessaging(options: PostgresMessagingOptions): Mess
         { target: `queue:${queue}`, consumer: replays },
       ])
     },
-    async resetGroup(topic, group) {
+    async replayTopic(replay) {
       await prepare()
-      await resetGroup(database, topic, group)
+      return replayTopic(broker, replay)
     },
     deadLetters: createDeadLetters(database, logger, prepare),
     async stats() {
@@ -209,27 +206,6 @@ function createConsumers() {
 
 function leaseFor(leaseMs: number, deadlineMs: number): number {
   return Math.max(leaseMs, deadlineMs + leaseMarginMs)
-}
-
-function createHandlerMeter(metrics: Metrics | undefined) {
-  const seconds = metrics?.histogram({
-    name: 'message_handling_seconds',
-    help: 'Time of one try at a message, by where it came from and how it ended.',
-    labels: ['source', 'outcome'],
-  })
-  return (source: string, handler: Handler): Handler => {
-    if (seconds === undefined) return handler
-    return async (delivery) => {
-      const startedAt = performance.now()
-      let outcome = 'failed'
-      try {
-        await handler(delivery)
-        outcome = 'done'
-      } finally {
-        seconds.observe({ source, outcome }, (performance.now() - startedAt) / 1_000)
-      }
-    }
-  }
 }
 
 function createPublisher(

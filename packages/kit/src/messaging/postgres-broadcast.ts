@@ -1,14 +1,15 @@
-import { sql } from './database.ts'
-import { attemptDelivery } from './delivery.ts'
-import { createLoop, jitteredDelayMs } from './loop.ts'
-import { type Consumer, isFinal } from './messaging-postgres-queue.ts'
+import { sql } from '../database.ts'
+import { attemptDelivery, createReplayer } from '../delivery.ts'
+import { createLoop, jitteredDelayMs } from '../loop.ts'
+import type { TopicReplay } from '../messaging.ts'
+import { type Broker, type Consumer, isFinal } from './postgres-queue.ts'
 import {
   batchSize,
   startParameters,
   startPosition,
   type TopicOptions,
   type TopicRow,
-} from './messaging-postgres-topic.ts'
+} from './postgres-topic.ts'
 
 const selectStart = sql('kit.topic_start', `select ${startPosition} as position`)
 const readTopic = sql(
@@ -95,4 +96,34 @@ export function createBroadcastConsumer(options: TopicOptions): Consumer {
       await loop.stop()
     },
   }
+}
+
+const selectEnd = sql(
+  'kit.topic_end',
+  'select coalesce(max(position), 0) as position from topic_messages where topic = $1',
+)
+const readUpTo = sql(
+  'kit.topic_read_up_to',
+  `select position, message from topic_messages
+   where topic = $1 and position > $2 and position <= $3 order by position limit ${batchSize}`,
+)
+
+/** Implements `Topics.replayTopic`: from the start to the end that the topic has now. */
+export async function replayTopic(broker: Broker, replay: TopicReplay): Promise<number> {
+  const { database, givingUp } = broker
+  const end = await database.one<{ position: number }>(selectEnd, [replay.topic], noEnd)
+  const replayMessage = createReplayer(replay, givingUp)
+  let position = 0
+  let count = 0
+  while (position < end.position) {
+    const rows = await database.query<TopicRow>(readUpTo, [replay.topic, position, end.position])
+    for (const row of rows) await replayMessage(row.message)
+    position = rows.at(-1)?.position ?? end.position
+    count += rows.length
+  }
+  return count
+}
+
+function noEnd(): Error {
+  return new Error('An aggregate always has a row.')
 }

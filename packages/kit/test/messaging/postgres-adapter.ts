@@ -1,6 +1,6 @@
-import type { Messaging } from '../src/messaging.ts'
-import { createPostgresMessaging } from '../src/messaging-postgres.ts'
-import { silentLogger } from '../src/testing.ts'
+import { createPostgresMessaging } from '../../src/messaging/postgres.ts'
+import type { Messaging } from '../../src/messaging.ts'
+import { silentLogger } from '../../src/testing.ts'
 
 /** Opens the embedded adapter as the contract suite and its consumer processes do. */
 export function connect(options: { url: string; instance: string }): Messaging {

@@ -1,10 +1,10 @@
-import { type Database, sql } from './database.ts'
-import { attemptDelivery, type Limits, type Outcome, toFailure } from './delivery.ts'
-import { AppError } from './errors.ts'
-import { uuidv7 } from './ids.ts'
-import type { Logger } from './logging.ts'
-import { createLoop, jitteredDelayMs } from './loop.ts'
-import type { Failure, Handler, Message } from './messaging.ts'
+import { type Database, sql } from '../database.ts'
+import { attemptDelivery, type Limits, type Outcome, toFailure } from '../delivery.ts'
+import { AppError } from '../errors.ts'
+import { uuidv7 } from '../ids.ts'
+import type { Logger } from '../logging.ts'
+import { createLoop, jitteredDelayMs } from '../loop.ts'
+import type { Failure, Handler, Message } from '../messaging.ts'
 
 /** What every consumer of one embedded broker shares. */
 export type Broker = {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Delivery } from '../src/messaging.ts'
-import { eventually } from '../src/testing.ts'
-import type { Bench } from './messaging-contract.ts'
+import { AppError } from '../../src/errors.ts'
+import type { Delivery } from '../../src/messaging.ts'
+import { eventually } from '../../src/testing.ts'
+import type { Bench } from './contract.ts'
 import {
   aMessage,
   applyOnce,
@@ -12,7 +13,7 @@ import {
   readEffects,
   someMessages,
   unique,
-} from './messaging-effects.ts'
+} from './effects.ts'
 
 /** The part of the contract about queues. */
 export function queueContract(bench: () => Bench): void {
@@ -158,7 +159,7 @@ export function topicContract(bench: () => Bench): void {
     for (const deliveries of seen.values()) assert.deepEqual(numbersOf(deliveries), wanted)
   })
 
-  test('a group goes on where it stopped, and from the start again after a reset', async (t) => {
+  test('a group goes on where it stopped', async (t) => {
     const topic = unique('topic')
     const address = { kind: 'topic' as const, name: topic }
     const first = await connectAdapter(bench().harness.adapter, unique('instance'))
@@ -180,10 +181,63 @@ export function topicContract(bench: () => Bench): void {
     await second.start()
     await eventually(() => seen.length === 2)
     assert.deepEqual(numbersOf(seen), [1, 2])
-    await second.resetGroup(topic, 'g')
-    await eventually(() => seen.length === 4)
-    assert.deepEqual(numbersOf(seen), [1, 2, 1, 2])
-    await assert.rejects(second.resetGroup(topic, 'nobody'), { code: 'GROUP_NOT_FOUND' })
+  })
+
+  test('a topic is replayed from its start to its present end, beside its groups', async (t) => {
+    const topic = unique('topic')
+    const address = { kind: 'topic' as const, name: topic }
+    const messaging = await bench().connect(t)
+    const live: Delivery[] = []
+    const { ready } = messaging.subscribeTopic({
+      topic,
+      group: 'g',
+      from: 'start',
+      handler: async (delivery) => void live.push(delivery),
+    })
+    await messaging.start()
+    await ready
+    const items = someMessages(address, 250, ['a', 'b', 'c'])
+    await messaging.publisher.publish(items)
+    const seen: Delivery[] = []
+    const count = await messaging.replayTopic({
+      topic,
+      handler: async (delivery) => void seen.push(delivery),
+    })
+    assert.equal(count, 250)
+    for (const key of ['a', 'b', 'c']) {
+      const ofKey = seen.filter(({ message }) => message.partitionkey === key)
+      const wanted = items.filter(({ message }) => message.partitionkey === key)
+      assert.deepEqual(
+        ofKey.map(({ message }) => message),
+        wanted.map(({ message }) => message),
+      )
+    }
+    await eventually(() => live.length === 250)
+  })
+
+  test('a replay tries again what fails, and ends with what goes on failing', async (t) => {
+    const topic = unique('topic')
+    const messaging = await bench().connect(t)
+    await messaging.publisher.publish(someMessages({ kind: 'topic', name: topic }, 3))
+    const attempts: number[] = []
+    const count = await messaging.replayTopic({
+      topic,
+      async handler({ attempt }) {
+        attempts.push(attempt)
+        if (attempts.length === 2) throw new Error('once')
+      },
+    })
+    assert.equal(count, 3)
+    assert.deepEqual(attempts, [1, 1, 2, 1])
+    const replay = messaging.replayTopic({
+      topic,
+      handler: () => Promise.reject(new AppError('invalid', 'TEST_BROKEN', 'Broken.')),
+    })
+    await assert.rejects(replay, { code: 'REPLAY_FAILED' })
+    assert.equal(
+      await messaging.replayTopic({ topic: unique('none'), handler: async () => undefined }),
+      0,
+    )
   })
 
   test('private subscriptions all get what is published after they are ready', async (t) => {

@@ -1,8 +1,8 @@
-import { type Database, sql } from './database.ts'
-import { AppError } from './errors.ts'
-import { isUuid } from './ids.ts'
-import type { Logger } from './logging.ts'
-import { createLoop } from './loop.ts'
+import { type Database, sql } from '../database.ts'
+import { AppError } from '../errors.ts'
+import { isUuid } from '../ids.ts'
+import type { Logger } from '../logging.ts'
+import { createLoop } from '../loop.ts'
 import type {
   DeadLetter,
   DeadLetterFilter,
@@ -12,8 +12,8 @@ import type {
   MessagingStats,
   QueueStats,
   TopicStats,
-} from './messaging.ts'
-import { notifyBroker } from './messaging-postgres-schema.ts'
+} from '../messaging.ts'
+import { notifyBroker } from './postgres-schema.ts'
 
 type DeadLetterRow = {
   id: string
@@ -36,7 +36,9 @@ const listLetters = sql(
   `select ${columns}, message - 'data' as message from dead_letters
    where ($1::uuid is null or id < $1) and ($2::text is null or service = $2)
      and ($3::text is null or type = $3)
-   order by id desc limit $4`,
+     and ($4::timestamptz is null or failed_at < $4)
+     and ($5::timestamptz is null or failed_at >= $5)
+   order by id desc limit $6`,
 )
 const getLetter = sql(
   'kit.dead_letters_get',
@@ -50,12 +52,6 @@ const takeLetter = sql(
 const requeue = sql(
   'kit.queue_requeue',
   'insert into queue_messages (queue, message) values ($1, $2)',
-)
-const resetPositions = sql(
-  'kit.topic_reset',
-  `update topic_positions
-   set position = 0, attempts = 0, retry_at = null, failing_since = null, history = '[]'
-   where topic = $1 and group_name = $2`,
 )
 const queueStats = sql(
   'kit.queue_stats',
@@ -130,10 +126,13 @@ export function createDeadLetters(
   prepare: () => Promise<void>,
 ): DeadLetters {
   return {
-    async list({ limit, cursor, service, type }: DeadLetterFilter) {
+    async list({ limit, cursor, service, type, failedBefore, failedAfter }: DeadLetterFilter) {
       if (cursor !== undefined && !isUuid(cursor)) throw unknownCursor()
       await prepare()
-      const values = [cursor ?? null, service ?? null, type ?? null, limit + 1]
+      const values = [
+        ...[cursor ?? null, service ?? null, type ?? null],
+        ...[failedBefore ?? null, failedAfter ?? null, limit + 1],
+      ]
       const rows = await database.query<DeadLetterRow>(listLetters, values)
       const items = rows.slice(0, limit).map(toSummary)
       return { items, nextCursor: rows.length > limit ? items.at(-1)?.id : undefined }
@@ -163,16 +162,6 @@ export function createDeadLetters(
       logger.info({ deadLetterId: id, reason }, 'a dead letter was discarded')
     },
   }
-}
-
-/** Takes a group back to the start of its topic. Throws `GROUP_NOT_FOUND`. */
-export async function resetGroup(database: Database, topic: string, group: string): Promise<void> {
-  await database.transaction(async (tx) => {
-    if ((await tx.run(resetPositions, [topic, group])) === 0) {
-      throw new AppError('not-found', 'GROUP_NOT_FOUND', 'The topic has no such group.')
-    }
-    await tx.run(notifyBroker, [`topic:${topic}`])
-  })
 }
 
 /** Counts what waits and what is stuck. */

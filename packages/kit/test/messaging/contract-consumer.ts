@@ -2,9 +2,9 @@
  * A consumer in a process of its own, for the contract suite to kill. It records effects until it
  * is killed; with `dieAfterEffect` it kills itself between its first effect and the acknowledgement.
  */
-import { createDatabase } from '../src/database.ts'
-import { silentLogger } from '../src/testing.ts'
-import { applyOnce, type ConsumerOrder, connectAdapter, consume } from './messaging-effects.ts'
+import { createDatabase } from '../../src/database.ts'
+import { silentLogger } from '../../src/testing.ts'
+import { applyOnce, type ConsumerOrder, connectAdapter, consume } from './effects.ts'
 
 const order = JSON.parse(process.argv[2] ?? '') as ConsumerOrder
 const database = createDatabase({

@@ -3,10 +3,10 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import { appendOutbox } from '../src/outbox.ts'
-import { createRelay } from '../src/relay.ts'
-import { eventually, silentLogger } from '../src/testing.ts'
-import type { Bench } from './messaging-contract.ts'
+import { appendOutbox } from '../../src/outbox.ts'
+import { createRelay } from '../../src/relay.ts'
+import { eventually, silentLogger } from '../../src/testing.ts'
+import type { Bench } from './contract.ts'
 import {
   applyOnce,
   type ConsumerOrder,
@@ -15,9 +15,9 @@ import {
   type Source,
   someMessages,
   toAddress,
-} from './messaging-effects.ts'
+} from './effects.ts'
 
-const program = new URL('./messaging-contract-consumer.ts', import.meta.url)
+const program = new URL('./contract-consumer.ts', import.meta.url)
 
 function startConsumer(t: TestContext, order: ConsumerOrder): ChildProcess {
   const child = fork(program, [JSON.stringify(order)], {
