@@ -17,6 +17,11 @@ const checks: { name: string; command: string; args: string[] }[] = [
     command: process.execPath,
     args: ['contracts/src/generate.ts', '--check'],
   },
+  {
+    name: 'published contracts',
+    command: process.execPath,
+    args: ['contracts/src/compatibility.ts'],
+  },
 ]
 
 // Each takes seconds; what takes minutes hangs.

@@ -22,3 +22,4 @@ export const topics = {
     "retention": "compacted"
   }
 } as const
+export const queues = ["auth.set-credentials"] as const

@@ -12,7 +12,12 @@ import {
   toHttpModule,
   toRoutingModule,
 } from './generator/http.ts'
-import { type MessagesSource, toMessagesModule, toTopicsModule } from './generator/messages.ts'
+import {
+  type MessagesSource,
+  toMessagesModule,
+  toSchemasModule,
+  toTopicsModule,
+} from './generator/messages.ts'
 import { toOpenapi } from './generator/openapi.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -41,6 +46,7 @@ async function generate(): Promise<Map<string, string>> {
     files.set(`messages/${source.producer}.ts`, banner + module)
   }
   files.set('topics.ts', `${banner}${toTopicsModule(messages)}\n`)
+  files.set('schemas.ts', `${banner}${toSchemasModule(messages, common.schemas)}\n`)
   for (const service of (await readdir(join(root, 'proto/halles'))).sort()) {
     const proto = await readFile(join(root, `proto/halles/${service}/v1/${service}.proto`), 'utf8')
     files.set(`grpc/${service}.ts`, banner + toGrpcModule(proto))

@@ -13,7 +13,15 @@ export type MessageContract<Data> = {
   readonly data?: Data
 }
 
-/** A message to send: CloudEvents 1.0 with the partitioning and tracing extensions. */
+/** What the encrypted member `sealed` of a message's data holds once it is opened. */
+export type SealedContract<Data> = {
+  /** JSON Schema of the content. */
+  schema: object
+  /** Only for the compiler: the type of the content. */
+  readonly data?: Data
+}
+
+/** A message to send: CloudEvents 1.0; the outbox adds the tracing extensions. */
 export type OutgoingMessage<Data = unknown> = {
   address: { kind: 'queue' | 'topic'; name: string }
   message: {
@@ -24,9 +32,20 @@ export type OutgoingMessage<Data = unknown> = {
     subject: string
     time: string
     datacontenttype: 'application/json'
+    dataschema: string
     partitionkey: string
     data: Data
   }
+}
+
+/**
+ * The name of the schema of a type's data: CloudEvents wants `dataschema` to be an absolute URI, the
+ * same one wherever the platform runs, so its host is one that is reserved (RFC 2606) and nobody's.
+ * To read the schema, ask any gateway for the path, `/schemas/<type>.json`; it is also the `$id` in
+ * `contracts/published/<type>.json`.
+ */
+export function toSchemaUri(type: string): string {
+  return `https://halles.example/schemas/${type}.json`
 }
 
 /**
@@ -49,6 +68,7 @@ export function createMessage<Data>(
       subject: key,
       time: at.toISOString(),
       datacontenttype: 'application/json',
+      dataschema: toSchemaUri(contract.type),
       partitionkey: key,
       data,
     },

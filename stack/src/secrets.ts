@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '@halles/kit/errors'
 import { uuidv7 } from '@halles/kit/ids'
+import { createOpeningKey, type OpeningKey } from '@halles/kit/sealing-keys'
 import { readJson, writeJson } from './files.ts'
 
 /** Everything the embedded stack makes up by itself, kept in `$HALLES_DATA/secrets.json`. */
@@ -12,6 +13,8 @@ export type Secrets = {
   databases: Record<string, string>
   internalSecret: string
   signingKeySecret: string
+  /** What customers encrypts for auth, newest first; a key that is put before rotates them. */
+  credentialsKeys: readonly OpeningKey[]
   orderTokenSecret: string
   stripeApiKey: string
   stripeWebhookSecret: string
@@ -26,6 +29,7 @@ function createSecrets(roles: readonly string[]): Secrets {
     databases: Object.fromEntries(roles.map((role) => [role, random()])),
     internalSecret: random(),
     signingKeySecret: random(),
+    credentialsKeys: [createOpeningKey()],
     orderTokenSecret: random(),
     stripeApiKey: `sk_test_${randomBytes(16).toString('hex')}`,
     stripeWebhookSecret: `whsec_${randomBytes(16).toString('hex')}`,
@@ -38,8 +42,8 @@ function createSecrets(roles: readonly string[]): Secrets {
 }
 
 /**
- * The data folder's secrets, made up at the first start. A role that was added since gets a
- * password. Throws when the file cannot be read although there are data that need it.
+ * The data folder's secrets, made up at the first start. What was added since, a role's password
+ * for one, is made up then. Throws when the file cannot be read although there are data that need it.
  */
 export function loadSecrets(dataFolder: string, roles: readonly string[]): Secrets {
   const path = join(dataFolder, 'secrets.json')

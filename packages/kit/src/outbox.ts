@@ -2,6 +2,7 @@ import { sql, type Tx } from './database.ts'
 import type { Outgoing } from './messaging.ts'
 import type { KitSchema } from './migrations.ts'
 import { outboxChannel } from './relay.ts'
+import { currentOrigin } from './trace.ts'
 
 export { createRelay } from './relay.ts'
 
@@ -28,11 +29,33 @@ export const outboxSchema: KitSchema = {
     $$;
     create trigger outbox_notify after insert on outbox
       for each statement execute function notify_outbox();`,
+    `-- A relay reads the kinds apart, and is woken for the kind that there is.
+    alter table outbox drop constraint outbox_pkey, add primary key (address_kind, id);
+    create or replace function notify_outbox() returns trigger language plpgsql as $$
+      begin
+        perform pg_notify('${outboxChannel}', address_kind) from added group by address_kind;
+        return null;
+      end
+    $$;
+    drop trigger outbox_notify on outbox;
+    create trigger outbox_notify after insert on outbox referencing new table as added
+      for each statement execute function notify_outbox();`,
   ],
 }
 
-/** The one value (`$n::jsonb`) that {@link outboxInsert} takes: the messages as JSON text. */
+/**
+ * The one value (`$n::jsonb`) that {@link outboxInsert} takes: the messages as JSON text. Each is
+ * told its origin ({@link currentOrigin}), unless it names one, since this is where a change is made.
+ */
 export function toOutboxRows(entries: readonly Outgoing[]): string {
+  const origin = currentOrigin()
+  return toMessageRows(
+    entries.map(({ address, message }) => ({ address, message: { ...origin, ...message } })),
+  )
+}
+
+/** Messages as they are, as JSON text in the form of {@link toOutboxRows}. */
+export function toMessageRows(entries: readonly Outgoing[]): string {
   return JSON.stringify(
     entries.map(({ address, message }) => ({
       kind: address.kind,

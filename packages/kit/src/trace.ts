@@ -13,6 +13,8 @@ export type RequestContext = {
   readonly trace: Trace
   /** When the caller stops waiting, on the monotonic clock of `performance.now()`. */
   readonly deadlineAtMs?: number | undefined
+  /** The message that is being handled; absent while a request is. */
+  readonly handled?: { readonly id: string; readonly correlationId: string } | undefined
 }
 
 const contexts = new AsyncLocalStorage<RequestContext>()
@@ -59,14 +61,32 @@ export function currentTrace(): Trace | undefined {
   return contexts.getStore()?.trace
 }
 
+/** What a message says of where it comes from; the names are those of CloudEvents extensions. */
+export type Origin = {
+  /** The trace in which the change was made. */
+  readonly traceparent: string
+  /**
+   * The flow that the message belongs to: the id of the first request's trace, which is also its
+   * `x-request-id`, handed on from message to message.
+   */
+  readonly correlationid: string
+  /** The message whose handling emitted this one; absent when a request or a timer did. */
+  readonly causationid?: string
+}
+
+/** The origin of what is emitted now. Outside of requests and handlers a flow begins here. */
+export function currentOrigin(): Origin {
+  const { trace = newTrace(), handled } = contexts.getStore() ?? {}
+  return {
+    traceparent: formatTraceparent(trace),
+    correlationid: handled?.correlationId ?? trace.traceId,
+    ...(handled && { causationid: handled.id }),
+  }
+}
+
 /** Runs the work, and all that it awaits, in a context. */
 export function runWithContext<T>(context: RequestContext, work: () => T): T {
   return contexts.run(context, work)
-}
-
-/** Runs the work in a trace without a deadline (consumers, timers). */
-export function runWithTrace<T>(trace: Trace, work: () => T): T {
-  return contexts.run({ trace }, work)
 }
 
 /**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '../src/errors.ts'
 import { createLogger } from '../src/logging.ts'
-import { newTrace, runWithTrace } from '../src/trace.ts'
+import { newTrace, runWithContext } from '../src/trace.ts'
 
 function capture() {
   const lines: string[] = []
@@ -14,7 +14,7 @@ function capture() {
 test('an entry is one line of JSON with service, instance and the trace being served', () => {
   const { lines, logger } = capture()
   const trace = newTrace()
-  runWithTrace(trace, () => logger.info({ lineCount: 2 }, 'two\nlines'))
+  runWithContext({ trace }, () => logger.info({ lineCount: 2 }, 'two\nlines'))
   assert.equal(lines.length, 1)
   const entry = JSON.parse(lines[0] ?? '')
   assert.deepEqual(

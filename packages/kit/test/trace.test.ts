@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { isUuid, uuidv7 } from '../src/ids.ts'
 import {
   childOf,
+  currentOrigin,
   currentTrace,
   formatTraceparent,
   newTrace,
@@ -10,7 +11,6 @@ import {
   parseTraceparent,
   remainingMs,
   runWithContext,
-  runWithTrace,
 } from '../src/trace.ts'
 
 const example = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
@@ -46,12 +46,37 @@ test('a child keeps the trace and has a span of its own', () => {
 
 test('the trace is known in everything that its work awaits, and nowhere else', async () => {
   const trace = newTrace()
-  const seen = await runWithTrace(trace, async () => {
+  const seen = await runWithContext({ trace }, async () => {
     await new Promise((resolve) => setImmediate(resolve))
     return currentTrace()
   })
   assert.equal(seen, trace)
   assert.equal(currentTrace(), undefined)
+})
+
+test('what a request emits belongs to its trace, and nothing but the request caused it', () => {
+  const trace = newTrace()
+  assert.deepEqual(runWithContext({ trace }, currentOrigin), {
+    traceparent: formatTraceparent(trace),
+    correlationid: trace.traceId,
+  })
+})
+
+test('what the handling of a message emits belongs to its flow, and the message caused it', () => {
+  const trace = newTrace()
+  const handled = { id: uuidv7(), correlationId: 'the flow' }
+  assert.deepEqual(runWithContext({ trace, handled }, currentOrigin), {
+    traceparent: formatTraceparent(trace),
+    correlationid: 'the flow',
+    causationid: handled.id,
+  })
+})
+
+test('what a timer emits begins a flow of its own', () => {
+  const [one, other] = [currentOrigin(), currentOrigin()]
+  assert.ok(parseTraceparent(one.traceparent)?.traceId === one.correlationid)
+  assert.notEqual(one.correlationid, other.correlationid)
+  assert.equal('causationid' in one, false)
 })
 
 test('a call may take no longer than the request being served has left', () => {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Operations } from '@halles/contracts/gen/http/auth'
+import { setCredentialsSealed } from '@halles/contracts/gen/messages/customers'
 import { topics } from '@halles/contracts/gen/topics'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
@@ -7,6 +8,7 @@ import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
 import { createPasswordHasher } from '@halles/kit/passwords'
 import { createRuntime, openDatabase, openHttpServer } from '@halles/kit/runtime'
+import { createOpener } from '@halles/kit/sealing'
 import type { Config } from './config.ts'
 import { consumeAuth } from './consumers.ts'
 import { routes, serveAuth } from './http.ts'
@@ -55,6 +57,10 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     credentials: createCredentialStore(database),
     sessions: createSessionStore(database),
     passwords,
+    opener: createOpener({
+      privateKeys: config.credentialsPrivateKeys,
+      contract: setCredentialsSealed,
+    }),
     dummyHash: await passwords.hash(newSecret()),
     tokens: createTokenIssuer(ring, config.accessTokenSeconds),
     clock,

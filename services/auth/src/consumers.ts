@@ -15,15 +15,15 @@ export function consumeAuth(messaging: Messaging, deps: Deps): void {
     queue: commands.name,
     handler: createDispatcher(
       [
-        on(
-          setCredentials,
-          ({ subjectId, version, email, passwordHash, revokeSessions }, delivery) =>
-            applyCredentials(deps, {
-              messageId: delivery.message.id,
-              credentials: { subjectId, version, secret: { email, passwordHash } },
-              revokeSessions,
-            }),
-        ),
+        on(setCredentials, async ({ subjectId, version, sealed, revokeSessions }, delivery) => {
+          const context = { type: setCredentials.type, subjectId, version }
+          const secret = await deps.opener.open(sealed, context)
+          await applyCredentials(deps, {
+            messageId: delivery.message.id,
+            credentials: { subjectId, version, secret },
+            revokeSessions,
+          })
+        }),
         on(removeCredentials, ({ subjectId, version }, delivery) =>
           applyCredentials(deps, {
             messageId: delivery.message.id,

@@ -1,5 +1,7 @@
+import type { SecretCredentials } from '@halles/contracts/gen/messages/customers'
 import type { OutgoingMessage } from '@halles/contracts/message'
 import type { PasswordHasher } from '@halles/kit/passwords'
+import type { Opener } from '@halles/kit/sealing'
 import type { Assignment, Credentials, Failures, Revocation, Session } from './domain.ts'
 
 /** Builds the events of ended sessions, saved in the transaction that ended them. */
@@ -88,6 +90,8 @@ export type Deps = {
   credentials: CredentialStore
   sessions: SessionStore
   passwords: Pick<PasswordHasher, 'verify'>
+  /** Reads what customers encrypted for us. */
+  opener: Opener<SecretCredentials>
   /** A hash of a password that nobody knows, to work on when nobody has the e-mail. */
   dummyHash: string
   tokens: TokenIssuer

@@ -8,6 +8,8 @@ import { uuidv7 } from '@halles/kit/ids'
 import type { Messaging } from '@halles/kit/messaging'
 import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
 import { createPasswordHasher } from '@halles/kit/passwords'
+import { createSealer } from '@halles/kit/sealing'
+import { createOpeningKey, type OpeningKey } from '@halles/kit/sealing-keys'
 import {
   createTestDatabase,
   eventually,
@@ -23,6 +25,7 @@ type Answer<Body> = { status: number; headers: Headers; body: Body }
 type Revoked = { subjectId: string; sessionIds: string[]; reason: string }
 
 const password = 'a long enough password'
+const [newKey, oldKey] = [createOpeningKey(), createOpeningKey()]
 
 describe('auth', () => {
   let store: TestDatabase
@@ -42,6 +45,7 @@ describe('auth', () => {
       MESSAGES_URL: broker.url,
       INTERNAL_SECRET: 'an internal secret of more than 32 characters',
       SIGNING_KEY_SECRET: 'a signing key secret of more than 32 characters',
+      CREDENTIALS_PRIVATE_KEYS: JSON.stringify({ keys: [newKey, oldKey] }),
       LOG_LEVEL: 'silent',
     })
     app = await createApp(config, { clock: () => new Date(Date.now() + skewMs) })
@@ -101,6 +105,24 @@ describe('auth', () => {
     return publish(createMessage(assignmentChanged, data, envelope()))
   }
 
+  type Secret = { subjectId: string; email: string; version: number }
+
+  /** Sends credentials as customers does; `sealedFor` is another message's when they were moved. */
+  async function setSecret(secret: Secret, options: { key?: OpeningKey; sealedFor?: Secret } = {}) {
+    const { key = newKey, sealedFor = secret } = options
+    const { subjectId, version } = sealedFor
+    const context = { type: setCredentials.type, subjectId, version }
+    const sealer = createSealer({ publicKey: key })
+    const sealed = await sealer.seal({ email: sealedFor.email, passwordHash }, context)
+    const data = {
+      subjectId: secret.subjectId,
+      version: secret.version,
+      sealed,
+      revokeSessions: secret.version > 1,
+    }
+    await publish(createMessage(setCredentials, data, envelope()))
+  }
+
   async function signIn(email: string): Promise<Tokens> {
     return eventually(async () => {
       const { status, body } = await trySignIn(email)
@@ -113,8 +135,7 @@ describe('auth', () => {
   async function aSubject(): Promise<{ subjectId: string; email: string; tokens: Tokens }> {
     const subjectId = uuidv7()
     const email = `${subjectId}@example.org`
-    const data = { subjectId, email, passwordHash, version: 1, revokeSessions: false }
-    await publish(createMessage(setCredentials, data, envelope()))
+    await setSecret({ subjectId, email, version: 1 })
     return { subjectId, email, tokens: await signIn(email) }
   }
 
@@ -302,13 +323,43 @@ describe('auth', () => {
     const { subjectId, email, tokens } = await aSubject()
     await publish(createMessage(removeCredentials, { subjectId, version: 3 }, envelope()))
     assert.equal((await revocationOf(claimsOf(tokens).sid)).reason, 'erased')
-    const data = { subjectId, email, passwordHash, version: 2, revokeSessions: true }
-    await publish(createMessage(setCredentials, data, envelope()))
+    await setSecret({ subjectId, email, version: 2 })
     await eventually(async () => {
       const { queues } = await messaging.stats()
-      return queues.every(({ depth, inFlight }) => depth + inFlight === 0)
+      return queues.every(({ depth, inFlight }) => depth + (inFlight ?? 0) === 0)
     })
     assert.equal((await trySignIn(email)).status, 401)
+  })
+
+  test('while keys are rotated, commands for the old and the new one apply', async () => {
+    const email = `${uuidv7()}@example.org`
+    const subjectId = uuidv7()
+    await setSecret({ subjectId, email, version: 1 }, { key: oldKey })
+    await signIn(email)
+    await setSecret({ subjectId, email: `new.${email}`, version: 2 }, { key: newKey })
+    await signIn(`new.${email}`)
+    assert.equal((await trySignIn(email)).status, 401)
+  })
+
+  test('credentials that were moved to another message, or sealed for nobody here, are dead letters', async () => {
+    const { subjectId, email } = await aSubject()
+    const intruder = uuidv7()
+    const stolen = { subjectId, email, version: 1 }
+    await setSecret({ subjectId: intruder, email, version: 1 }, { sealedFor: stolen })
+    await setSecret({ subjectId, email, version: 9 }, { sealedFor: stolen })
+    await setSecret({ subjectId, email, version: 10 }, { key: createOpeningKey() })
+    const letters = await eventually(async () => {
+      const { items } = await messaging.deadLetters.list({ limit: 10 })
+      const own = items.filter(({ message }) => [intruder, subjectId].includes(message.subject))
+      assert.equal(own.length, 3)
+      return own
+    })
+    for (const { id, code } of letters) {
+      assert.equal(code, 'SEALED_UNREADABLE')
+      const letter = JSON.stringify(await messaging.deadLetters.get(id))
+      assert.doesNotMatch(letter, /argon2|example\.org/)
+    }
+    await signIn(email)
   })
 
   test('bad input names the field', async () => {

@@ -23,6 +23,7 @@ before(async () => {
     credentials: createCredentialStore(fresh.database),
     sessions: createSessionStore(fresh.database),
     passwords: { verify: async () => false },
+    opener: { open: () => Promise.reject(new Error('Nothing is sealed here.')) },
     dummyHash: '',
     tokens: { expiresInSeconds: 600, issue: () => '' },
     clock: () => new Date(),

@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { uuidv7 } from '@halles/kit/ids'
+import { createOpeningKey, publicPart } from '@halles/kit/sealing-keys'
 import { createTestDatabase, eventually, type TestDatabase } from '@halles/kit/testing'
 import { type RunningService, startService } from './running-service.ts'
 
 type Tokens = { accessToken: string; refreshToken: string }
 
+const credentialsKey = createOpeningKey()
 const bootstrap = {
   ADMIN_SUBJECT_ID: uuidv7(),
   ADMIN_EMAIL: 'admin@example.org',
@@ -16,7 +18,7 @@ const bootstrap = {
 
 describe('customers and auth', () => {
   const databases: TestDatabase[] = []
-  const secrets = new Set<string>([bootstrap.ADMIN_PASSWORD])
+  const secrets = new Set<string>([bootstrap.ADMIN_PASSWORD, credentialsKey.d])
   let startAuth: () => Promise<RunningService>
   let startCustomers: () => Promise<RunningService>
   let auth: RunningService
@@ -41,11 +43,13 @@ describe('customers and auth', () => {
         ...shared,
         DATABASE_URL: credentials.url,
         SIGNING_KEY_SECRET: 'a signing key secret of more than 32 characters',
+        CREDENTIALS_PRIVATE_KEYS: JSON.stringify([credentialsKey]),
       })
     startCustomers = () =>
       startService('customers', customersPort, {
         ...shared,
         ...bootstrap,
+        CREDENTIALS_PUBLIC_KEY: JSON.stringify(publicPart(credentialsKey)),
         DATABASE_URL: users.url,
       })
     auth = await startAuth()

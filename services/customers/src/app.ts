@@ -5,6 +5,7 @@ import type { App } from '@halles/kit/lifecycle'
 import { outboxSchema } from '@halles/kit/outbox'
 import { createPasswordHasher } from '@halles/kit/passwords'
 import { createRuntime, openDatabase, openHttpServer } from '@halles/kit/runtime'
+import { createSealer } from '@halles/kit/sealing'
 import type { Config } from './config.ts'
 import { routes, serveCustomers } from './http.ts'
 import type { Deps } from './ports.ts'
@@ -28,6 +29,7 @@ export function createApp(config: Config): CustomersApp {
       concurrency: config.hashingConcurrency,
       queueLimit: config.hashingQueueLimit,
     }),
+    sealer: createSealer({ publicKey: config.credentialsPublicKey }),
     clock: () => new Date(),
     newId: uuidv7,
     logger,

@@ -9,6 +9,7 @@ import {
   text,
 } from '@halles/kit/config'
 import { isUuid } from '@halles/kit/ids'
+import { sealingKey } from '@halles/kit/sealing-keys'
 
 const schema = {
   ...serviceConfig,
@@ -16,6 +17,8 @@ const schema = {
   adminSubjectId: optional({ ...text('ADMIN_SUBJECT_ID'), parse: parseSubjectId }),
   adminEmail: optional(text('ADMIN_EMAIL')),
   adminPassword: optional(secret('ADMIN_PASSWORD', { minLength: 8 })),
+  /** What e-mail and hash are encrypted under on their way to auth; auth has the private part. */
+  credentialsPublicKey: sealingKey('CREDENTIALS_PUBLIC_KEY'),
   /** Hashes at once; more than cores only makes each slower. */
   hashingConcurrency: integer('HASHING_CONCURRENCY', {
     default: availableParallelism(),

@@ -1,4 +1,8 @@
-import { removeCredentials, setCredentials } from '@halles/contracts/gen/messages/customers'
+import {
+  removeCredentials,
+  type SecretCredentials,
+  setCredentials,
+} from '@halles/contracts/gen/messages/customers'
 import { createMessage, type OutgoingMessage } from '@halles/contracts/message'
 import { AppError } from '@halles/kit/errors'
 
@@ -26,8 +30,16 @@ export type SavedAddress = { id: string; address: Address }
 /** When something changes, and the id of the message that tells of it. */
 export type Change = { at: Date; messageId: string }
 
-/** The customer's next state, null when it is erased, with the commands for auth. */
-export type Decision = { customer: Customer | null; messages: readonly OutgoingMessage[] }
+/** What auth has to hold of a customer from now on; `secret` is null when it shall forget it. */
+export type CredentialsChange = {
+  subjectId: string
+  version: number
+  secret: SecretCredentials | null
+  revokeSessions: boolean
+}
+
+/** The customer's next state, null when it is erased, and what auth has to learn of it. */
+export type Decision = { customer: Customer | null; credentials?: CredentialsChange }
 
 export const maxAddresses = 20
 
@@ -36,20 +48,20 @@ export function normalizeEmail(email: string): string {
   return email.trim().toLowerCase()
 }
 
-/** A new customer with the command that lets it sign in. */
+/** A new customer with the credentials that let it sign in. */
 export function signUp(
   { id, email, name, passwordHash }: Omit<Customer, 'version' | 'createdAt'>,
-  change: Change,
-): { customer: Customer; messages: readonly OutgoingMessage[] } {
+  at: Date,
+): { customer: Customer; credentials: CredentialsChange } {
   const customer = {
     id,
     email: normalizeEmail(email),
     name: name.trim(),
     passwordHash,
     version: 1,
-    createdAt: change.at,
+    createdAt: at,
   }
-  return { customer, messages: [toCommand(customer, false, change)] }
+  return { customer, credentials: toCredentials(customer, false) }
 }
 
 /** Edits the profile; auth holds nothing of it. */
@@ -64,10 +76,7 @@ export function rename(
       'Your profile changed after you read it; read it again.',
     )
   }
-  return {
-    customer: { ...customer, name: name.trim(), version: customer.version + 1 },
-    messages: [],
-  }
+  return { customer: { ...customer, name: name.trim(), version: customer.version + 1 } }
 }
 
 /**
@@ -77,38 +86,46 @@ export function rename(
 export function changePassword(
   customer: Customer,
   { provenHash, passwordHash }: { provenHash: string; passwordHash: string },
-  change: Change,
 ): Decision {
   requireProof(customer, provenHash)
   const changed = { ...customer, passwordHash, version: customer.version + 1 }
-  return { customer: changed, messages: [toCommand(changed, true, change)] }
+  return { customer: changed, credentials: toCredentials(changed, true) }
 }
 
 /** Changes the e-mail; the sessions stay. The e-mail that it already is changes nothing. */
 export function changeEmail(
   customer: Customer,
   { provenHash, email }: { provenHash: string; email: string },
-  change: Change,
 ): Decision {
   requireProof(customer, provenHash)
   const normalized = normalizeEmail(email)
-  if (normalized === customer.email) return { customer, messages: [] }
+  if (normalized === customer.email) return { customer }
   const changed = { ...customer, email: normalized, version: customer.version + 1 }
-  return { customer: changed, messages: [toCommand(changed, false, change)] }
+  return { customer: changed, credentials: toCredentials(changed, false) }
 }
 
 /** Erases the customer; auth forgets it and ends its sessions. */
-export function erase(
-  customer: Customer,
-  { provenHash }: { provenHash: string },
-  { at, messageId }: Change,
-): Decision {
+export function erase(customer: Customer, { provenHash }: { provenHash: string }): Decision {
   requireProof(customer, provenHash)
-  const data = { subjectId: customer.id, version: customer.version + 1 }
-  return {
-    customer: null,
-    messages: [createMessage(removeCredentials, data, { id: messageId, at })],
-  }
+  const { id: subjectId, version } = customer
+  const credentials = { subjectId, version: version + 1, secret: null, revokeSessions: true }
+  return { customer: null, credentials }
+}
+
+/** What the secret of credentials is sealed for, so that it is good in one message alone. */
+export function toSealingContext({ subjectId, version }: CredentialsChange) {
+  return { type: setCredentials.type, subjectId, version }
+}
+
+/** The command for auth. Its secret was sealed before: nothing on its way can read it. */
+export function toCommand(
+  { subjectId, version, revokeSessions }: CredentialsChange,
+  sealed: string | null,
+  { at, messageId: id }: Change,
+): OutgoingMessage {
+  if (sealed === null) return createMessage(removeCredentials, { subjectId, version }, { id, at })
+  const data = { subjectId, version, sealed, revokeSessions }
+  return createMessage(setCredentials, data, { id, at })
 }
 
 export function wrongPassword(): AppError {
@@ -143,11 +160,9 @@ function requireProof(customer: Customer, provenHash: string): void {
   if (customer.passwordHash !== provenHash) throw wrongPassword()
 }
 
-function toCommand(
+function toCredentials(
   { id, email, passwordHash, version }: Customer,
   revokeSessions: boolean,
-  { at, messageId }: Change,
-): OutgoingMessage {
-  const data = { subjectId: id, email, passwordHash, version, revokeSessions }
-  return createMessage(setCredentials, data, { id: messageId, at })
+): CredentialsChange {
+  return { subjectId: id, version, secret: { email, passwordHash }, revokeSessions }
 }

@@ -1,7 +1,11 @@
 import type { OutgoingMessage } from '@halles/contracts/message'
 import type { Logger } from '@halles/kit/logging'
 import type { PasswordHasher } from '@halles/kit/passwords'
-import type { Customer, Decision, SavedAddress } from './domain.ts'
+import type { Sealer } from '@halles/kit/sealing'
+import type { Customer, SavedAddress } from './domain.ts'
+
+/** The customer's next state, null when it is erased, with the commands for auth. */
+export type Saving = { customer: Customer | null; messages: readonly OutgoingMessage[] }
 
 export type CustomerStore = {
   /** Saves a new customer with its messages; false when the e-mail or the id is taken. */
@@ -12,9 +16,14 @@ export type CustomerStore = {
   isKnown(id: string): Promise<boolean>
   /**
    * Locks, decides, saves the customer and its messages in one transaction; a decision for null
-   * removes what is personal. Throws EMAIL_TAKEN.
+   * removes what is personal. `decide` may compute, but waits for nobody: the row is locked.
+   * Throws EMAIL_TAKEN.
    */
-  update(id: string, at: Date, decide: (customer: Customer) => Decision): Promise<Customer | null>
+  update(
+    id: string,
+    at: Date,
+    decide: (customer: Customer) => Promise<Saving>,
+  ): Promise<Customer | null>
   /** Oldest first; they are few. */
   addresses(customerId: string): Promise<SavedAddress[]>
   /** Throws TOO_MANY_ADDRESSES. */
@@ -27,6 +36,8 @@ export type CustomerStore = {
 export type Deps = {
   customers: CustomerStore
   passwords: PasswordHasher
+  /** Encrypts for auth alone. */
+  sealer: Sealer
   clock: () => Date
   newId: () => string
   logger: Logger

@@ -94,7 +94,7 @@ export function createCustomerStore(database: Database): CustomerStore {
       try {
         return await database.transaction(async (tx) => {
           const known = await tx.one<Customer>(selectForUpdate, [id], customerNotFound)
-          const { customer, messages } = decide(known)
+          const { customer, messages } = await decide(known)
           const outbox = toOutboxRows(messages)
           if (!customer) await tx.query(eraseCustomer, [id, at, outbox])
           else if (customer !== known) await save(tx, customer, { at, outbox })

@@ -2,6 +2,7 @@ import {
   type Address,
   type Change,
   type Customer,
+  type Decision,
   changeEmail as decideEmail,
   erase as decideErasure,
   changePassword as decidePassword,
@@ -9,9 +10,11 @@ import {
   emailTaken,
   rename,
   type SavedAddress,
+  toCommand,
+  toSealingContext,
   wrongPassword,
 } from './domain.ts'
-import type { Deps } from './ports.ts'
+import type { Deps, Saving } from './ports.ts'
 
 export type SignUp = { email: string; password: string; name: string }
 
@@ -19,10 +22,10 @@ export type SignUp = { email: string; password: string; name: string }
 export async function signUp(deps: Deps, command: SignUp): Promise<Customer> {
   const { email, name, password } = command
   const passwordHash = await deps.passwords.hash(password)
-  const { customer, messages } = decideSignUp(
-    { id: deps.newId(), email, name, passwordHash },
-    toChange(deps),
-  )
+  const change = toChange(deps)
+  const decision = decideSignUp({ id: deps.newId(), email, name, passwordHash }, change.at)
+  const { customer } = decision
+  const { messages } = await seal(deps, decision, change)
   if (!(await deps.customers.add(customer, messages))) throw emailTaken()
   return customer
 }
@@ -40,11 +43,11 @@ export async function createAdministrator(
   const { customers, passwords, logger } = deps
   if (await customers.isKnown(subjectId)) return
   const passwordHash = await passwords.hash(password)
-  const { customer, messages } = decideSignUp(
-    { id: subjectId, email, name: 'Administrator', passwordHash },
-    toChange(deps),
-  )
-  if (await customers.add(customer, messages)) {
+  const change = toChange(deps)
+  const wanted = { id: subjectId, email, name: 'Administrator', passwordHash }
+  const decision = decideSignUp(wanted, change.at)
+  const { messages } = await seal(deps, decision, change)
+  if (await customers.add(decision.customer, messages)) {
     logger.info({ subjectId }, 'The first administrator was created.')
   } else if (!(await customers.isKnown(subjectId))) {
     logger.error(
@@ -56,12 +59,10 @@ export async function createAdministrator(
 
 /** Edits the profile. */
 export async function updateProfile(
-  { customers, clock }: Deps,
+  deps: Deps,
   command: { customerId: string; name: string; expectedVersion?: number | undefined },
 ): Promise<Customer> {
-  const saved = await customers.update(command.customerId, clock(), (customer) =>
-    rename(customer, command),
-  )
+  const saved = await update(deps, command.customerId, (customer) => rename(customer, command))
   if (!saved) throw new Error('A renamed customer was erased.')
   return saved
 }
@@ -73,9 +74,8 @@ export async function changePassword(
 ): Promise<void> {
   const provenHash = await provePassword(deps, command)
   const passwordHash = await deps.passwords.hash(command.newPassword)
-  const change = toChange(deps)
-  await deps.customers.update(command.customerId, change.at, (customer) =>
-    decidePassword(customer, { provenHash, passwordHash }, change),
+  await update(deps, command.customerId, (customer) =>
+    decidePassword(customer, { provenHash, passwordHash }),
   )
 }
 
@@ -86,10 +86,7 @@ export async function changeEmail(
 ): Promise<void> {
   const { email } = command
   const provenHash = await provePassword(deps, command)
-  const change = toChange(deps)
-  await deps.customers.update(command.customerId, change.at, (customer) =>
-    decideEmail(customer, { provenHash, email }, change),
-  )
+  await update(deps, command.customerId, (customer) => decideEmail(customer, { provenHash, email }))
 }
 
 /** Erases what is personal; auth forgets the credentials. */
@@ -98,10 +95,7 @@ export async function eraseCustomer(
   command: { customerId: string; currentPassword: string },
 ): Promise<void> {
   const provenHash = await provePassword(deps, command)
-  const change = toChange(deps)
-  await deps.customers.update(command.customerId, change.at, (customer) =>
-    decideErasure(customer, { provenHash }, change),
-  )
+  await update(deps, command.customerId, (customer) => decideErasure(customer, { provenHash }))
 }
 
 export async function addAddress(
@@ -132,6 +126,33 @@ async function provePassword(
   const { passwordHash } = await customers.get(customerId)
   if (!(await passwords.verify(passwordHash, currentPassword))) throw wrongPassword()
   return passwordHash
+}
+
+/**
+ * Changes the customer. The version that the command is sealed for is known under the lock alone;
+ * sealing takes a fraction of a millisecond and asks nobody.
+ */
+function update(
+  deps: Deps,
+  customerId: string,
+  decide: (customer: Customer) => Decision,
+): Promise<Customer | null> {
+  const change = toChange(deps)
+  return deps.customers.update(customerId, change.at, (customer) =>
+    seal(deps, decide(customer), change),
+  )
+}
+
+/** The decision with its command for auth, the secret of which only auth can read from here on. */
+async function seal(
+  { sealer }: Deps,
+  { customer, credentials }: Decision,
+  change: Change,
+): Promise<Saving> {
+  if (!credentials) return { customer, messages: [] }
+  const { secret } = credentials
+  const sealed = secret && (await sealer.seal(secret, toSealingContext(credentials)))
+  return { customer, messages: [toCommand(credentials, sealed, change)] }
 }
 
 function toChange({ clock, newId }: Deps): Change {

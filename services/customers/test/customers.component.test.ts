@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import {
+  type SecretCredentials,
+  setCredentials,
+  setCredentialsSealed,
+} from '@halles/contracts/gen/messages/customers'
 import { uuidv7 } from '@halles/kit/ids'
 import type { Message } from '@halles/kit/messaging'
 import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
+import { createOpener } from '@halles/kit/sealing'
+import { createOpeningKey, publicPart } from '@halles/kit/sealing-keys'
 import {
   createTestDatabase,
   eventually,
@@ -14,7 +21,21 @@ import { type CustomersApp, createApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 
 type Answer = { status: number; etag: string | null; body: Record<string, unknown> }
-type Command = { subjectId: string; version: number; email?: string; revokeSessions?: boolean }
+type Command = { subjectId: string; version: number; sealed?: string; revokeSessions?: boolean }
+
+const authKey = createOpeningKey()
+const opener = createOpener({ privateKeys: [authKey], contract: setCredentialsSealed })
+const config = {
+  INTERNAL_SECRET: 'an internal secret of more than 32 characters',
+  CREDENTIALS_PUBLIC_KEY: JSON.stringify(publicPart(authKey)),
+  LOG_LEVEL: 'silent',
+}
+
+/** What auth reads in a command. */
+function secretOf({ data }: Message<Command>): Promise<SecretCredentials> {
+  const { subjectId, version, sealed = '' } = data
+  return opener.open(sealed, { type: setCredentials.type, subjectId, version })
+}
 
 const password = 'a long enough password'
 const address = {
@@ -39,11 +60,10 @@ describe('customers', () => {
     authority = await startTokenAuthority()
     app = createApp(
       readConfig({
+        ...config,
         DATABASE_URL: store.url,
         MESSAGES_URL: broker.url,
-        INTERNAL_SECRET: 'an internal secret of more than 32 characters',
         JWKS_URLS: authority.jwksUrl,
-        LOG_LEVEL: 'silent',
       }),
     )
     await app.start()
@@ -181,10 +201,61 @@ describe('customers', () => {
     assert.equal((await call('GET', '/me', { as: one.id })).body.version, 1)
     assert.equal((await change(`new.${one.email}`)).status, 202)
     const [, changed] = await commandsFor(one.id, 2)
-    assert.deepEqual(
-      [changed?.data.email, changed?.data.version, changed?.data.revokeSessions],
-      [`new.${one.email}`, 2, false],
+    assert.ok(changed)
+    assert.deepEqual([changed.data.version, changed.data.revokeSessions], [2, false])
+    assert.equal((await secretOf(changed)).email, `new.${one.email}`)
+  })
+
+  test('what waits in the outbox shows neither e-mail nor hash, also of the first administrator', async (t) => {
+    const home = await createTestDatabase()
+    // A port where nobody listens: what is sent stays in the outbox.
+    const away = new URL(broker.url)
+    away.port = '1'
+    const ADMIN_EMAIL = `${uuidv7()}@example.org`
+    const lonely = createApp(
+      readConfig({
+        ...config,
+        DATABASE_URL: home.url,
+        MESSAGES_URL: away.href,
+        JWKS_URLS: authority.jwksUrl,
+        ADMIN_SUBJECT_ID: uuidv7(),
+        ADMIN_EMAIL,
+        ADMIN_PASSWORD: password,
+      }),
     )
+    await lonely.start()
+    t.after(async () => {
+      await lonely.stop()
+      await home.drop()
+    })
+    const email = `${uuidv7()}@example.org`
+    const sendTo = (method: string, path: string, body: object, headers = {}) =>
+      fetch(`http://127.0.0.1:${lonely.httpPort()}/api/v1/customers${path}`, {
+        method,
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      })
+    const created = await sendTo('POST', '', { email, password, name: 'Ana' })
+    const { id } = (await created.json()) as { id: string }
+    const as = { authorization: authority.bearer(id) }
+    const next = { currentPassword: password, newPassword: 'the next password' }
+    assert.equal((await sendTo('PUT', '/me/password', next, as)).status, 202)
+    const moved = { currentPassword: 'the next password', email: `new.${email}` }
+    assert.equal((await sendTo('PUT', '/me/email', moved, as)).status, 202)
+
+    const { rows } = await home.database.pool.query<{ entry: string; message: Message<Command> }>(
+      'select message, row_to_json(outbox)::text as entry from outbox order by id',
+    )
+    const secrets = await Promise.all(rows.map(({ message }) => secretOf(message)))
+    const emails = [ADMIN_EMAIL, email, email, `new.${email}`]
+    assert.deepEqual(
+      secrets.map((secret) => secret.email),
+      emails,
+    )
+    for (const { entry } of rows) {
+      assert.doesNotMatch(entry, /argon2|example\.org/i)
+      for (const secret of secrets) assert.equal(entry.includes(secret.passwordHash), false)
+    }
   })
 
   test('addresses are kept, replaced, removed, and never seen by another', async () => {
