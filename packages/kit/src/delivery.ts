@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { AppError, errorTable } from './errors.ts'
 import { jitteredDelayMs } from './loop.ts'
 import type { Backoff, Failure, Handler, Message, TopicReplay } from './messaging.ts'
-import { childOf, parseTraceparent, runWithTrace } from './trace.ts'
+import { childOf, parseTraceparent, type RequestContext, runWithContext } from './trace.ts'
 
 /** How a try ended. An `outage` is the environment's fault and does not count as a try. */
 export type Outcome = 'done' | { verdict: 'retry' | 'outage' | 'dead-letter'; failure: Failure }
@@ -58,6 +58,12 @@ function judge(error: unknown): 'retry' | 'outage' | 'dead-letter' {
   return errorTable[error.kind].consumer
 }
 
+/** What a handler emits belongs to the message's flow, also when the sender named none. */
+function toContext({ id, traceparent, correlationid }: Message): RequestContext {
+  const trace = childOf(parseTraceparent(traceparent))
+  return { trace, handled: { id, correlationId: correlationid ?? trace.traceId } }
+}
+
 /**
  * Runs a handler on one message within its deadline. Never throws. A handler that ignores its
  * signal is no longer waited for; should it commit later, the inbox makes the next try a no-op.
@@ -73,7 +79,7 @@ export async function attemptDelivery(options: Attempt): Promise<Outcome> {
     deadlineMs,
   )
   const signal = AbortSignal.any([deadline.signal, stopping])
-  const trace = childOf(parseTraceparent(message.traceparent))
+  const context = toContext(message)
   let giveUp: () => void = () => undefined
   try {
     const aborted = new Promise<never>((_resolve, reject) => {
@@ -81,7 +87,8 @@ export async function attemptDelivery(options: Attempt): Promise<Outcome> {
       if (signal.aborted) giveUp()
       else signal.addEventListener('abort', giveUp, { once: true })
     })
-    await Promise.race([runWithTrace(trace, () => handler({ message, attempt, signal })), aborted])
+    const handling = runWithContext(context, () => handler({ message, attempt, signal }))
+    await Promise.race([handling, aborted])
     return 'done'
   } catch (error) {
     const failure = toFailure(error, attempt)
@@ -91,6 +98,22 @@ export async function attemptDelivery(options: Attempt): Promise<Outcome> {
     clearTimeout(timer)
     signal.removeEventListener('abort', giveUp)
   }
+}
+
+/** Keeps the last failures only: an outage may add one every few seconds for a day. */
+export function appendFailure(history: readonly Failure[], failure: Failure): Failure[] {
+  return [...history, failure].slice(-20)
+}
+
+/** Whether the failure is the last one that the message is allowed. */
+export function isFinal(
+  outcome: Exclude<Outcome, 'done'>,
+  { attempts, failingForMs }: { attempts: number; failingForMs: number },
+  limits: Limits,
+): boolean {
+  if (outcome.verdict === 'dead-letter') return true
+  if (outcome.verdict === 'outage') return failingForMs >= limits.outageMs
+  return attempts >= limits.maxAttempts
 }
 
 // A replay is under somebody's eyes: a fault that lasts longer than some seconds is reported.

@@ -133,9 +133,11 @@ export type DeadLetters = {
 
 export type QueueStats = {
   queue: string
+  /** Messages that wait; with those in hand where the broker does not tell them apart. */
   depth: number
-  inFlight: number
-  oldestAgeSeconds: number
+  /** Absent where the broker does not tell, as the next one. */
+  inFlight?: number
+  oldestAgeSeconds?: number
 }
 
 export type TopicStats = { topic: string; group: string; lag: number }

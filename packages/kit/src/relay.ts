@@ -2,11 +2,11 @@ import { type Database, sql, type Tx } from './database.ts'
 import { AppError } from './errors.ts'
 import { createListener } from './listener.ts'
 import type { Logger } from './logging.ts'
-import { createLoop } from './loop.ts'
+import { createLoop, type Loop } from './loop.ts'
 import type { Address, Message, Publisher } from './messaging.ts'
 import type { Metrics } from './metrics.ts'
 
-/** The channel on which a commit with outbox rows is announced. */
+/** The channel on which a commit with outbox rows is announced, one notification for each kind. */
 export const outboxChannel = 'outbox'
 
 export type RelayOptions = {
@@ -39,11 +39,12 @@ export type Relay = {
   stats(): Promise<OutboxStats>
 }
 
-type OutboxRow = { id: number; kind: Address['kind']; name: string; message: Message }
+type OutboxRow = { id: number; name: string; message: Message }
 
-// One relay at a time per database keeps the order; the lock goes with its transaction, so a
-// replica that dies is replaced at once.
-const lockKey = 4_801_297_311
+// The kinds may be with different brokers, so that neither waits for the other's. Of each, one relay
+// at a time per database keeps the order; its lock goes with its transaction, so a replica that dies
+// is replaced at once.
+const lockKeys = { queue: 4_801_297_311, topic: 4_801_297_312 } as const
 // A deletion that a crash of the server undoes only repeats a batch, so it need not be flushed.
 const lead = sql(
   'kit.relay_lead',
@@ -53,10 +54,13 @@ const lead = sql(
 )
 const selectBatch = sql(
   'kit.relay_batch',
-  `select id, address_kind as kind, address_name as name, message
-   from outbox order by id limit $1`,
+  `select id, address_name as name, message
+   from outbox where address_kind = $1 order by id limit $2`,
 )
-const removeBatch = sql('kit.relay_remove', 'delete from outbox where id = any ($1::bigint[])')
+const removeBatch = sql(
+  'kit.relay_remove',
+  'delete from outbox where address_kind = $1 and id = any ($2::bigint[])',
+)
 const selectStats = sql(
   'kit.outbox_stats',
   `select count(*) as rows,
@@ -86,12 +90,9 @@ async function withTimeout(work: Promise<void>, timeoutMs: number): Promise<void
   }
 }
 
-/**
- * Publishes the outbox in order and deletes what the broker has confirmed: at least once, since a
- * crash between the two repeats the batch. Run it in every replica; one at a time leads.
- */
-export function createRelay(options: RelayOptions): Relay {
-  const { database, listenUrl, publisher, logger } = options
+/** The loop that publishes the rows of one kind. */
+function createLane(kind: Address['kind'], options: RelayOptions): Loop {
+  const { database, publisher, logger } = options
   const { batchSize = 200, pollMs = 3_000, publishTimeoutMs = 10_000 } = options
   // The server must outwait the publisher, or it would roll back what is about to be confirmed.
   const idleTimeout = `${publishTimeoutMs + 5_000}ms`
@@ -99,18 +100,18 @@ export function createRelay(options: RelayOptions): Relay {
   // The transaction stays open while the broker confirms, against the rule of the house: it holds
   // only rows that no request touches, and is bounded by publishTimeoutMs.
   async function publishBatch(tx: Tx): Promise<number> {
-    const { leads } = await tx.one<{ leads: boolean }>(lead, [lockKey, idleTimeout], noRow)
+    const { leads } = await tx.one<{ leads: boolean }>(lead, [lockKeys[kind], idleTimeout], noRow)
     if (!leads) return standby
-    const rows = await tx.query<OutboxRow>(selectBatch, [batchSize])
+    const rows = await tx.query<OutboxRow>(selectBatch, [kind, batchSize])
     if (rows.length === 0) return 0
-    const items = rows.map(({ kind, name, message }) => ({ address: { kind, name }, message }))
+    const items = rows.map(({ name, message }) => ({ address: { kind, name }, message }))
     await withTimeout(publisher.publish(items), publishTimeoutMs)
-    await tx.run(removeBatch, [rows.map(({ id }) => id)])
+    await tx.run(removeBatch, [kind, rows.map(({ id }) => id)])
     return rows.length
   }
 
-  const loop = createLoop({
-    name: 'relay',
+  return createLoop({
+    name: `relay ${kind}`,
     logger,
     backoff,
     async round() {
@@ -119,12 +120,31 @@ export function createRelay(options: RelayOptions): Relay {
       return published === batchSize ? 0 : pollMs
     },
   })
+}
+
+/**
+ * Publishes the outbox in order and deletes what the broker has confirmed: at least once, since a
+ * crash between the two repeats the batch. Run it in every replica; for each kind of address one at
+ * a time leads.
+ */
+export function createRelay(options: RelayOptions): Relay {
+  const { database, listenUrl, logger } = options
+  const lanes = {
+    queue: createLane('queue', options),
+    topic: createLane('topic', options),
+  }
+
+  function onNotify(kind: string | undefined): void {
+    if (kind !== 'topic') lanes.queue.wake()
+    if (kind !== 'queue') lanes.topic.wake()
+  }
+
   const listener = createListener({
     url: listenUrl,
     channel: outboxChannel,
     applicationName: 'relay',
     logger,
-    onNotify: loop.wake,
+    onNotify,
   })
   const stats = () => database.one<OutboxStats>(selectStats, [], noRow)
   if (options.metrics) measure(options.metrics, stats, logger)
@@ -132,11 +152,12 @@ export function createRelay(options: RelayOptions): Relay {
     name: 'relay',
     async start() {
       listener.start()
-      loop.start()
+      lanes.queue.start()
+      lanes.topic.start()
     },
     async stop() {
       await listener.stop()
-      await loop.stop()
+      await Promise.all([lanes.queue.stop(), lanes.topic.stop()])
     },
     stats,
   }

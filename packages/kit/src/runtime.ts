@@ -61,16 +61,19 @@ export function createRuntime(options: {
   config: RuntimeConfig
   /** How the platform's topics are kept, by name; from the contracts. */
   topics: Readonly<Record<string, TopicSettings>>
+  /** Queues whose depth this process tells besides its own; from the contracts. */
+  queues?: readonly string[]
   isRevoked?: (facts: TokenFacts) => boolean
   /** The keys at hand, for who issues the tokens. */
   ownKeys?: () => KeySet
 }): Runtime {
-  const { service, config, topics, isRevoked, ownKeys } = options
+  const { service, config, topics, queues = [], isRevoked, ownKeys } = options
   const { instanceId: instance, orderTokenSecret } = config
   const logger = createLogger({ service, instance, level: config.logLevel })
   const metrics = createMetrics({ service })
   const lifecycle = createLifecycle({ logger, drainMs })
-  const messaging = createMessaging({ config, service, instance, logger, metrics, topics })
+  const common = { service, instance, logger, metrics }
+  const messaging = createMessaging({ ...common, config, topics, queues })
   const tokens = createTokenVerifier({
     jwksUrls: config.jwksUrls,
     logger,

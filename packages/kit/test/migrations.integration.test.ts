@@ -38,6 +38,7 @@ test('replicas that start at once apply each migration once', async (t) => {
   await Promise.all(replicas.map((db) => db.close()))
   assert.deepEqual(await database.query(applied), [
     { name: 'kit/outbox/1' },
+    { name: 'kit/outbox/2' },
     { name: '0001_create_things.sql' },
     { name: '0002_fill_things.sql' },
   ])

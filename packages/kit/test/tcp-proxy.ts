@@ -3,7 +3,11 @@ import { type AddressInfo, createServer, connect as dial, type Server, type Sock
 export type TcpProxy = { port: number; away(): Promise<void>; back(): Promise<void> }
 
 /** A proxy that can vanish and return, as a server does that is killed and started again. */
-export async function startTcpProxy(targetHost: string, targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(
+  targetHost: string,
+  targetPort: number,
+  ownPort = 0,
+): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   let server: Server = createServer()
 
@@ -36,7 +40,7 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     })
   }
 
-  await listen(0)
+  await listen(ownPort)
   const { port } = server.address() as AddressInfo
   return {
     port,

@@ -27,6 +27,8 @@ export type MessagingOptions = {
   metrics: Metrics
   /** How the topics of the platform are kept, by name. */
   topics: Readonly<Record<string, TopicSettings>>
+  /** Queues that `stats` tells of though this process uses none; only RabbitMQ has to be asked. */
+  queues?: readonly string[]
 }
 
 /**
@@ -34,10 +36,10 @@ export type MessagingOptions = {
  * Throws ConfigError when no broker is given for queues or for topics.
  */
 export function createMessaging(options: MessagingOptions): Messaging {
-  const { config, topics, ...common } = options
+  const { config, topics, queues = [], ...common } = options
   const { messagesUrl, amqpUrl, kafkaBrokers } = config
   const hasKafka = kafkaBrokers.length > 0
-  const rabbitmq = amqpUrl ? createRabbitmqQueues({ ...common, url: amqpUrl }) : undefined
+  const rabbitmq = amqpUrl ? createRabbitmqQueues({ ...common, url: amqpUrl, queues }) : undefined
   const kafka = hasKafka
     ? createKafkaTopics({ ...common, topics, ...toKafkaAccess(config) })
     : undefined

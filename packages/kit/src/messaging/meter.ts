@@ -1,13 +1,22 @@
+import type { Histogram } from 'prom-client'
 import type { Handler } from '../messaging.ts'
 import type { Metrics } from '../metrics.ts'
 
-/** Wraps handlers so that the histogram `message_handling_seconds` gets each try. */
+const name = 'message_handling_seconds'
+
+/**
+ * Wraps handlers so that the histogram `message_handling_seconds` gets each try. A process with two
+ * adapters has one histogram.
+ */
 export function createHandlerMeter(metrics: Metrics | undefined) {
-  const seconds = metrics?.histogram({
-    name: 'message_handling_seconds',
-    help: 'Time of one try at a message, by where it came from and how it ended.',
-    labels: ['source', 'outcome'],
-  })
+  const known = metrics?.registry.getSingleMetric(name) as Histogram | undefined
+  const seconds =
+    known ??
+    metrics?.histogram({
+      name,
+      help: 'Time of one try at a message, by where it came from and how it ended.',
+      labels: ['source', 'outcome'],
+    })
   return (source: string, handler: Handler): Handler => {
     if (seconds === undefined) return handler
     return async (delivery) => {

@@ -2,7 +2,6 @@ import { type Database, sql } from '../database.ts'
 import { AppError } from '../errors.ts'
 import { isUuid } from '../ids.ts'
 import type { Logger } from '../logging.ts'
-import { createLoop } from '../loop.ts'
 import type {
   DeadLetter,
   DeadLetterFilter,
@@ -68,22 +67,6 @@ const topicStats = sql(
    group by p.topic, p.group_name order by p.topic, p.group_name`,
 )
 const countLetters = sql('kit.dead_letters_count', 'select count(*) as count from dead_letters')
-// Compaction: the newest message of a key stays for ever, so that a new group can be built from
-// the topic. A group that is no longer used holds pruning up until its positions are deleted.
-const pruneTopics = sql(
-  'kit.topic_prune',
-  `delete from topic_messages as gone using (
-     select m.topic, m.position from topic_messages as m
-     where m.created_at < now() - make_interval(secs => $1)
-       and exists (select 1 from topic_messages as newer
-         where newer.topic = m.topic and newer.key = m.key and newer.position > m.position)
-       and not exists (select 1 from topic_positions as p
-         where p.topic = m.topic and p.partition = m.partition and p.position < m.position)
-     limit $2
-   ) as old
-   where gone.topic = old.topic and gone.position = old.position`,
-)
-
 /** The internal queue by which a dead letter of a topic returns to the one group it came from. */
 export function replayQueue(topic: string, group: string): string {
   return `replay:${topic}:${group}`
@@ -170,28 +153,4 @@ export async function readStats(database: Database): Promise<MessagingStats> {
   const topics = await database.query<TopicStats>(topicStats)
   const letters = await database.maybe<{ count: number }>(countLetters)
   return { queues, topics, deadLetters: letters?.count ?? 0 }
-}
-
-// A batch that deletes in well under the statement time-out.
-const pruneBatch = 2_000
-const intervalMs = 3_600_000
-
-/** Compacts the topics now and then: removes old messages that a newer one of their key replaced. */
-export function createPruner(options: {
-  database: Database
-  logger: Logger
-  prepare: () => Promise<void>
-  retentionSeconds: number
-}) {
-  const { database, logger, prepare, retentionSeconds } = options
-  return createLoop({
-    name: 'topic pruner',
-    logger,
-    backoff: { baseMs: 1_000, maxMs: 60_000 },
-    async round() {
-      await prepare()
-      const removed = await database.run(pruneTopics, [retentionSeconds, pruneBatch])
-      return removed === pruneBatch ? 0 : intervalMs
-    },
-  })
 }

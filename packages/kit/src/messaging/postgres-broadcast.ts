@@ -1,10 +1,10 @@
 import { sql } from '../database.ts'
-import { attemptDelivery, createReplayer } from '../delivery.ts'
+import { attemptDelivery, createReplayer, isFinal } from '../delivery.ts'
 import { createLoop, jitteredDelayMs } from '../loop.ts'
 import type { TopicReplay } from '../messaging.ts'
-import { type Broker, type Consumer, isFinal } from './postgres-queue.ts'
+import { batchSize } from './postgres-partition.ts'
+import type { Broker, Consumer } from './postgres-queue.ts'
 import {
-  batchSize,
   startParameters,
   startPosition,
   type TopicOptions,
@@ -81,7 +81,7 @@ export function createBroadcastConsumer(options: TopicOptions): Consumer {
       const rows = await database.query<TopicRow>(readTopic, [topic, position])
       for (const row of rows) {
         if (isStopping) return 0
-        if (!(await consume(row))) return retryAt - performance.now()
+        if (!(await broker.gate.together(() => consume(row)))) return retryAt - performance.now()
       }
       return rows.length === batchSize ? 0 : broker.pollMs
     },

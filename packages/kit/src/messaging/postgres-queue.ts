@@ -1,10 +1,18 @@
 import { type Database, sql } from '../database.ts'
-import { attemptDelivery, type Limits, type Outcome, toFailure } from '../delivery.ts'
+import {
+  appendFailure,
+  attemptDelivery,
+  isFinal,
+  type Limits,
+  type Outcome,
+  toFailure,
+} from '../delivery.ts'
 import { AppError } from '../errors.ts'
 import { uuidv7 } from '../ids.ts'
 import type { Logger } from '../logging.ts'
 import { createLoop, jitteredDelayMs } from '../loop.ts'
 import type { Failure, Handler, Message } from '../messaging.ts'
+import type { Gate } from './postgres-gate.ts'
 
 /** What every consumer of one embedded broker shares. */
 export type Broker = {
@@ -18,6 +26,8 @@ export type Broker = {
   givingUp: AbortSignal
   /** The back-stop poll: for a notification that was lost. */
   pollMs: number
+  /** Shared by the consumers of the process: any of them may be the one that kills it. */
+  gate: Gate
 }
 
 /** Where the messages of an internal queue come from; written on its dead letters. */
@@ -47,8 +57,16 @@ type QueueRow = {
   attempts: number
   failingForMs: number
   history: readonly Failure[]
+  /** It was in hand alone when its process was lost. */
+  wasAlone: boolean
 }
 
+type NextDue = { delayMs: number | null; hasLost: boolean }
+
+const claimed = `q.id, q.message, q.attempts, q.history,
+  coalesce(extract(epoch from clock_timestamp() - q.failing_since) * 1000, 0)::float8
+    as "failingForMs"`
+// A message whose claim has run out may have killed its process: it is left to claimLost.
 const claimMessages = sql(
   'kit.queue_claim',
   `update queue_messages as q
@@ -59,14 +77,27 @@ const claimMessages = sql(
      where queue = $1 and available_at <= clock_timestamp()
      order by available_at, id limit $4 for update skip locked
    ) as due
-   where q.id = due.id
-   returning q.id, q.message, q.attempts, q.history,
-     coalesce(extract(epoch from clock_timestamp() - q.failing_since) * 1000, 0)::float8
-       as "failingForMs"`,
+   where q.id = due.id and q.claim is null
+   returning ${claimed}, false as "wasAlone"`,
+)
+const claimLost = sql(
+  'kit.queue_claim_lost',
+  `update queue_messages as q
+   set claim = $2, attempts = q.attempts + 1, is_alone = true,
+     available_at = clock_timestamp() + make_interval(secs => $3::float8 / 1000)
+   from (
+     select id, is_alone from queue_messages
+     where queue = $1 and available_at <= clock_timestamp() and claim is not null
+     order by available_at, id limit 1 for update skip locked
+   ) as lost
+   where q.id = lost.id
+   returning ${claimed}, lost.is_alone as "wasAlone"`,
 )
 const nextDue = sql(
   'kit.queue_next_due',
-  `select (extract(epoch from min(available_at) - clock_timestamp()) * 1000)::float8 as "delayMs"
+  `select (extract(epoch from min(available_at) - clock_timestamp()) * 1000)::float8 as "delayMs",
+     exists (select from queue_messages
+       where queue = $1 and available_at <= clock_timestamp() and claim is not null) as "hasLost"
    from queue_messages where queue = $1`,
 )
 // The claim is part of each condition: a lease that was lost must not touch the next claimant's.
@@ -77,14 +108,15 @@ const acknowledge = sql(
 )
 const postpone = sql(
   'kit.queue_postpone',
-  `update queue_messages set claim = null, attempts = $3,
+  `update queue_messages set claim = null, is_alone = false, attempts = $3,
      available_at = clock_timestamp() + make_interval(secs => $4::float8 / 1000),
      failing_since = coalesce(failing_since, clock_timestamp()), history = $5
    where id = $1 and claim = $2`,
 )
 const release = sql(
   'kit.queue_release',
-  `update queue_messages set claim = null, attempts = attempts - 1, available_at = clock_timestamp()
+  `update queue_messages set claim = null, is_alone = false, attempts = attempts - 1,
+     available_at = clock_timestamp()
    where id = $1 and claim = $2`,
 )
 const bury = sql(
@@ -97,20 +129,10 @@ const bury = sql(
    select $3, $4, $5, $6, $7, message->>'type', message, $8, $9, $10, $11 from gone`,
 )
 
-/** Keeps the last failures only: an outage may add one every few seconds for a day. */
-export function appendFailure(history: readonly Failure[], failure: Failure): Failure[] {
-  return [...history, failure].slice(-20)
-}
-
-/** Whether the failure is the last one that the message is allowed. */
-export function isFinal(
-  outcome: Exclude<Outcome, 'done'>,
-  { attempts, failingForMs }: { attempts: number; failingForMs: number },
-  limits: Limits,
-): boolean {
-  if (outcome.verdict === 'dead-letter') return true
-  if (outcome.verdict === 'outage') return failingForMs >= limits.outageMs
-  return attempts >= limits.maxAttempts
+/** What is written on a message whose tries ended with the process, again and again. */
+export function deliveryLimit(): AppError {
+  const text = 'Every try ended without an answer: it may take the process down.'
+  return new AppError('internal', 'DELIVERY_LIMIT', text)
 }
 
 /** Competing consumption of one queue by this process. */
@@ -147,14 +169,9 @@ export function createQueueConsumer(options: QueueOptions): Consumer {
   async function deliver(row: QueueRow, claim: string): Promise<void> {
     const { message, attempts: attempt } = row
     try {
-      if (attempt > limits.maxAttempts) {
-        // Its lease ran out each time without an outcome: it takes the process down with it.
-        const limit = new AppError(
-          'internal',
-          'DELIVERY_LIMIT',
-          'Every try ended without an answer.',
-        )
-        await refuse(row, claim, { verdict: 'dead-letter', failure: toFailure(limit, attempt) })
+      if (row.wasAlone && attempt > limits.maxAttempts) {
+        const failure = toFailure(deliveryLimit(), attempt - 1)
+        await refuse({ ...row, attempts: attempt - 1 }, claim, { verdict: 'dead-letter', failure })
         return
       }
       const { deadlineMs } = limits
@@ -169,15 +186,32 @@ export function createQueueConsumer(options: QueueOptions): Consumer {
     }
   }
 
-  function takeInHand(rows: readonly QueueRow[], claim: string): void {
-    for (const row of rows) {
-      const work = deliver(row, claim).finally(() => {
-        inHand.delete(work)
-        // One claim for half a prefetch of messages costs less than one claim each.
-        if (inHand.size <= prefetch / 2) loop.wake()
-      })
-      inHand.add(work)
-    }
+  /** Claims up to `limit` messages and begins to deliver them; returns how many. */
+  function takeInHand(limit: number): Promise<number> {
+    return broker.gate.together(async (hold) => {
+      const claim = uuidv7()
+      const rows = await database.query<QueueRow>(claimMessages, [queue, claim, leaseMs, limit])
+      for (const row of rows) {
+        const work = deliver(row, claim).finally(() => {
+          inHand.delete(work)
+          // One claim for half a prefetch of messages costs less than one claim each.
+          if (inHand.size <= prefetch / 2) loop.wake()
+        })
+        inHand.add(work)
+        hold(work)
+      }
+      return rows.length
+    })
+  }
+
+  /** Those that were in hand with one that killed its process must not be in hand with it again. */
+  function deliverLost(): Promise<void> {
+    return broker.gate.alone(async () => {
+      if (isStopping) return
+      const claim = uuidv7()
+      const row = await database.maybe<QueueRow>(claimLost, [queue, claim, leaseMs])
+      if (row !== undefined) await deliver(row, claim)
+    })
   }
 
   const loop = createLoop({
@@ -190,11 +224,12 @@ export function createQueueConsumer(options: QueueOptions): Consumer {
       setReady()
       const free = prefetch - inHand.size
       if (free <= 0 || isStopping) return broker.pollMs
-      const claim = uuidv7()
-      const rows = await database.query<QueueRow>(claimMessages, [queue, claim, leaseMs, free])
-      takeInHand(rows, claim)
-      if (rows.length === free) return broker.pollMs
-      const due = await database.maybe<{ delayMs: number | null }>(nextDue, [queue])
+      if ((await takeInHand(free)) === free) return broker.pollMs
+      const due = await database.maybe<NextDue>(nextDue, [queue])
+      if (due?.hasLost) {
+        await deliverLost()
+        return 0
+      }
       const delayMs = due?.delayMs ?? broker.pollMs
       // A message that is due but locked is being claimed by a replica; do not spin on it.
       return Math.min(Math.max(delayMs, 20), broker.pollMs)

@@ -93,10 +93,24 @@ export const brokerSchema: KitSchema = {
       ) as targets;
     end
     $$;`,
+    `-- Of a claimed message: it is the only one that its process has in hand.
+    alter table queue_messages add column is_alone boolean not null default false;
+
+    -- Written outside the transaction that is the claim of a partition, to outlive a crash: the
+    -- messages after position up to through were in hand, claims times alone.
+    create table topic_claims (
+      topic text not null,
+      group_name text not null,
+      partition smallint not null,
+      position bigint not null,
+      through bigint not null,
+      claims integer not null,
+      primary key (topic, group_name, partition)
+    );`,
   ],
 }
 
-/** Stores `$1`, the outgoing messages as `toOutboxRows` writes them, in one round trip. */
+/** Stores `$1`, the outgoing messages as `toMessageRows` writes them, in one round trip. */
 export const publishMessages = sql('kit.publish_messages', 'select publish_messages($1::jsonb)')
 
 export const notifyBroker = sql('kit.notify_broker', `select pg_notify('${brokerChannel}', $1)`)

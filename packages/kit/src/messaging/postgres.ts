@@ -6,10 +6,12 @@ import type { Logger } from '../logging.ts'
 import type { Messaging, Publisher, Subscription, TopicSettings } from '../messaging.ts'
 import type { Metrics } from '../metrics.ts'
 import { migrate } from '../migrations.ts'
-import { toOutboxRows } from '../outbox.ts'
+import { toMessageRows } from '../outbox.ts'
 import { createHandlerMeter } from './meter.ts'
-import { createDeadLetters, createPruner, readStats, replayQueue } from './postgres-admin.ts'
+import { createDeadLetters, readStats, replayQueue } from './postgres-admin.ts'
 import { createBroadcastConsumer, replayTopic } from './postgres-broadcast.ts'
+import { createGate } from './postgres-gate.ts'
+import { createPruner } from './postgres-pruner.ts'
 import { type Broker, type Consumer, createQueueConsumer } from './postgres-queue.ts'
 import { brokerChannel, brokerSchema, publishMessages } from './postgres-schema.ts'
 import { createGroupConsumer } from './postgres-topic.ts'
@@ -75,11 +77,16 @@ export function createPostgresMessaging(options: PostgresMessagingOptions): Mess
     return preparation
   }
 
-  const broker: Broker = { database, logger, service, prepare, givingUp: giveUp.signal, pollMs }
+  const broker: Broker = {
+    ...{ database, logger, service, prepare, pollMs },
+    givingUp: giveUp.signal,
+    gate: createGate(),
+  }
   const pruner = createPruner({
     database,
     logger,
     prepare,
+    topics: options.topics ?? {},
     retentionSeconds: options.retentionSeconds ?? 7 * 86_400,
   })
   const listener = createListener({
@@ -217,7 +224,7 @@ function createPublisher(
       if (items.length === 0) return
       try {
         await prepare()
-        await database.run(publishMessages, [toOutboxRows(items)])
+        await database.run(publishMessages, [toMessageRows(items)])
       } catch (error) {
         if (!(error instanceof AppError && error.kind === 'unavailable')) throw error
         throw new AppError(

@@ -2,10 +2,12 @@ import { after, before, describe, type TestContext } from 'node:test'
 import type { Messaging } from '../../src/messaging.ts'
 import { createTestDatabase, type TestDatabase } from '../../src/testing.ts'
 import { crashContract } from './crash-contract.ts'
-import { queueContract, topicContract } from './delivery-contract.ts'
 import { type Adapter, connectAdapter, serviceSchemas, unique } from './effects.ts'
 import { failureContract } from './failure-contract.ts'
+import { limitsContract } from './limits-contract.ts'
 import { outageContract } from './outage-contract.ts'
+import { queueContract, traceContract } from './queue-contract.ts'
+import { topicContract } from './topic-contract.ts'
 
 export type Harness = {
   adapter: Adapter
@@ -50,7 +52,9 @@ export function messagingContract(name: string, createHarness: () => Promise<Har
 
     queueContract(bench)
     topicContract(bench)
+    traceContract(bench)
     failureContract(bench)
+    limitsContract(bench)
     outageContract(bench)
     crashContract(bench)
   })

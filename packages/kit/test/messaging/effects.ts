@@ -4,6 +4,7 @@ import { uuidv7 } from '../../src/ids.ts'
 import { inboxSchema, recordMessage } from '../../src/inbox.ts'
 import type {
   Address,
+  Backoff,
   Delivery,
   Handler,
   Message,
@@ -13,6 +14,7 @@ import type {
 } from '../../src/messaging.ts'
 import type { KitSchema } from '../../src/migrations.ts'
 import { outboxSchema } from '../../src/outbox.ts'
+import { type EventuallyOptions, eventually as repeat } from '../../src/testing.ts'
 
 /** How to reach an adapter from any process: a module with `connect(options)`, and its options. */
 export type Adapter = { module: string; options: Readonly<Record<string, unknown>> }
@@ -23,7 +25,11 @@ export type ConsumerOrder = {
   effectsUrl: string
   consumer: string
   source: Source
-  dieAfterEffect: boolean
+  maxAttempts?: number
+  /** Kills itself between its first effect and the acknowledgement. */
+  dieAfterEffect?: boolean
+  /** Kills itself as soon as it gets the message with this number. */
+  dieOn?: number
 }
 export type Effect = { messageId: string; key: string; n: number; attempt: number }
 
@@ -37,7 +43,8 @@ const effectsSchema: KitSchema = {
       key text not null,
       n integer not null,
       attempt integer not null
-    )`,
+    );
+    create index effects_consumer on effects (consumer)`,
   ],
 }
 /** What a consuming service's database has. */
@@ -50,7 +57,11 @@ const insertEffect = sql(
 const selectEffects = sql(
   'test.select_effects',
   `select message_id as "messageId", key, n, attempt from effects
-   where consumer = $1 order by place limit 10000`,
+   where consumer = $1 order by place limit 100000`,
+)
+const countEffects = sql(
+  'test.count_effects',
+  'select count(*) as count from effects where consumer = $1',
 )
 
 /** Opens one more instance over the adapter's broker. */
@@ -65,9 +76,10 @@ export async function connectAdapter(adapter: Adapter, instance: string): Promis
 export async function applyOnce(
   database: Database,
   consumer: string,
-  { message, attempt }: Delivery,
+  delivery: Delivery,
 ): Promise<void> {
-  const { n } = message.data as { n: number }
+  const { message, attempt } = delivery
+  const n = numberOf(delivery)
   await database.transaction(async (tx) => {
     if (!(await recordMessage(tx, message.id, consumer))) return
     await tx.run(insertEffect, [consumer, message.id, message.partitionkey, n, attempt])
@@ -78,13 +90,49 @@ export function readEffects(database: Database, consumer: string): Promise<Effec
   return database.query<Effect>(selectEffects, [consumer])
 }
 
+export async function effectCount(database: Database, consumer: string): Promise<number> {
+  const row = await database.maybe<{ count: number }>(countEffects, [consumer])
+  return row?.count ?? 0
+}
+
+// A broker may take seconds to let a consumer in, and as long to notice that another one is gone.
+const limitMs = 30_000
+
+/** As the kit's, with the patience that every broker needs. */
+export function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}) {
+  return repeat(check, { limitMs, ...options })
+}
+
+/** The number that tells the test messages apart. */
+export function numberOf({ message }: Pick<Delivery, 'message'>): number {
+  return (message.data as { n: number }).n
+}
+
+type ConsumeOptions = { maxAttempts?: number; backoff?: Backoff; outageMs?: number }
+
 // Short limits, so that what a crash leaves behind is taken up again soon.
 const limits = { deadlineMs: 1_000, backoff: { baseMs: 20, maxMs: 100 } }
 
-export function consume(messaging: Messaging, source: Source, handler: Handler): Subscription {
+/** Consumes a queue, or a topic from its start. */
+export function consume(
+  messaging: Messaging,
+  source: Source,
+  handler: Handler,
+  options: ConsumeOptions = {},
+): Subscription {
+  const shared = { handler, ...limits, ...options }
   return 'queue' in source
-    ? messaging.consumeQueue({ ...source, handler, ...limits })
-    : messaging.subscribeTopic({ ...source, from: 'start', handler, ...limits })
+    ? messaging.consumeQueue({ ...source, ...shared })
+    : messaging.subscribeTopic({ ...source, from: 'start', ...shared })
+}
+
+/** A queue and a topic of their own, for what must hold for both. */
+export function sources(): [Address['kind'], Source][] {
+  const name = unique('both')
+  return [
+    ['queue', { queue: name }],
+    ['topic', { topic: name, group: 'g' }],
+  ]
 }
 
 export function toAddress(source: Source): Address {
@@ -124,5 +172,5 @@ export function unique(name: string): string {
 }
 
 export function numbersOf(deliveries: readonly Delivery[]): number[] {
-  return deliveries.map(({ message }) => (message.data as { n: number }).n)
+  return deliveries.map(numberOf)
 }

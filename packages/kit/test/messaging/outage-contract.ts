@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import type { Delivery } from '../../src/messaging.ts'
 import { appendOutbox } from '../../src/outbox.ts'
 import { createRelay } from '../../src/relay.ts'
-import { eventually, silentLogger } from '../../src/testing.ts'
+import { silentLogger } from '../../src/testing.ts'
 import type { Bench } from './contract.ts'
-import { applyOnce, consume, readEffects, someMessages, unique } from './effects.ts'
+import { applyOnce, consume, eventually, readEffects, someMessages, unique } from './effects.ts'
 
 /** The part of the contract about a broker that is away. */
 export function outageContract(bench: () => Bench): void {

@@ -1,106 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '../../src/errors.ts'
-import type { Delivery } from '../../src/messaging.ts'
-import { eventually } from '../../src/testing.ts'
+import type { Delivery, Message } from '../../src/messaging.ts'
 import type { Bench } from './contract.ts'
 import {
   aMessage,
   applyOnce,
   connectAdapter,
   consume,
+  eventually,
+  numberOf,
   numbersOf,
   readEffects,
   someMessages,
   unique,
 } from './effects.ts'
-
-/** The part of the contract about queues. */
-export function queueContract(bench: () => Bench): void {
-  test('a message arrives as it was published, with its trace and on its first try', async (t) => {
-    const messaging = await bench().connect(t)
-    const queue = unique('queue')
-    const seen: Delivery[] = []
-    messaging.consumeQueue({ queue, handler: async (delivery) => void seen.push(delivery) })
-    await messaging.start()
-    const message = {
-      ...aMessage(1),
-      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-      data: { n: 1, text: 'déjà vu ☕ \u2028 "quoted"', nested: { list: [1, null, 1.5] } },
-    }
-    await messaging.publisher.publish([{ address: { kind: 'queue', name: queue }, message }])
-    await eventually(() => seen.length === 1)
-    assert.deepEqual(seen[0]?.message, message)
-    assert.equal(seen[0]?.attempt, 1)
-  })
-
-  test('messages published while nobody consumes wait for a consumer, through a restart', async (t) => {
-    const queue = unique('queue')
-    const publishing = await connectAdapter(bench().harness.adapter, unique('instance'))
-    await publishing.publisher.publish(someMessages({ kind: 'queue', name: queue }, 25))
-    await publishing.stop()
-    const messaging = await bench().connect(t)
-    const seen: Delivery[] = []
-    messaging.consumeQueue({ queue, handler: async (delivery) => void seen.push(delivery) })
-    await messaging.start()
-    await eventually(() => seen.length === 25)
-    assert.equal(new Set(numbersOf(seen)).size, 25)
-    await eventually(async () => !(await messaging.stats()).queues.some((q) => q.queue === queue))
-  })
-
-  test('competing consumers have different messages in hand at the same time', async (t) => {
-    const queue = unique('queue')
-    const inHand = new Map<string, Delivery>()
-    const { promise: bothHaveOne, resolve } = Promise.withResolvers<void>()
-    for (const name of ['first', 'second']) {
-      const messaging = await bench().connect(t)
-      messaging.consumeQueue({
-        queue,
-        prefetch: 1,
-        async handler(delivery) {
-          inHand.set(name, delivery)
-          if (inHand.size === 2) resolve()
-          await bothHaveOne
-        },
-      })
-      await messaging.start()
-    }
-    const publishing = await bench().connect(t)
-    await publishing.publisher.publish(someMessages({ kind: 'queue', name: queue }, 2))
-    await eventually(() => inHand.size === 2)
-    await bothHaveOne
-    assert.equal(new Set(numbersOf([...inHand.values()])).size, 2)
-  })
-
-  test('a stopping consumer finishes what it has in hand and leaves the rest to others', async (t) => {
-    const queue = unique('queue')
-    const leaving = await connectAdapter(bench().harness.adapter, unique('instance'))
-    const started: number[] = []
-    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
-    leaving.consumeQueue({
-      queue,
-      prefetch: 1,
-      async handler({ message }) {
-        started.push((message.data as { n: number }).n)
-        await mayEnd
-      },
-    })
-    await leaving.start()
-    await leaving.publisher.publish(someMessages({ kind: 'queue', name: queue }, 3))
-    await eventually(() => started.length === 1)
-    const stopped = leaving.stop()
-    end()
-    await stopped
-    assert.equal(started.length, 1)
-    const staying = await bench().connect(t)
-    const seen: Delivery[] = []
-    staying.consumeQueue({ queue, handler: async (delivery) => void seen.push(delivery) })
-    await staying.start()
-    await eventually(() => seen.length === 2)
-    assert.deepEqual([...started, ...numbersOf(seen)].sort(), [1, 2, 3])
-    assert.ok(seen.every(({ attempt }) => attempt === 1))
-  })
-}
 
 /** The part of the contract about topics. */
 export function topicContract(bench: () => Bench): void {
@@ -124,12 +38,7 @@ export function topicContract(bench: () => Bench): void {
     })
     for (const key of keys) {
       const numbers = effects.filter((effect) => effect.key === key).map(({ n }) => n)
-      assert.deepEqual(
-        numbers,
-        items
-          .filter((i) => i.message.partitionkey === key)
-          .map((i) => (i.message.data as { n: number }).n),
-      )
+      assert.deepEqual(numbers, items.filter((i) => i.message.partitionkey === key).map(numberOf))
     }
   })
 
@@ -264,5 +173,47 @@ export function topicContract(bench: () => Bench): void {
       [2, 3],
       [2, 3],
     ])
+  })
+
+  test('a batch of a thousand messages keeps its order per key', async (t) => {
+    const topic = unique('topic')
+    const messaging = await bench().connect(t)
+    const seen: Delivery[] = []
+    consume(messaging, { topic, group: 'g' }, async (delivery) => void seen.push(delivery))
+    await messaging.start()
+    const keys = Array.from({ length: 20 }, (_, index) => `key ${index}`)
+    const items = someMessages({ kind: 'topic', name: topic }, 1_000, keys)
+    await messaging.publisher.publish(items)
+    await eventually(() => seen.length === 1_000)
+    const ofKey = (all: readonly { message: Message }[], key: string) =>
+      all.filter(({ message }) => message.partitionkey === key).map(numberOf)
+    for (const key of keys) assert.deepEqual(ofKey(seen, key), ofKey(items, key))
+  })
+
+  test('a private subscription begins as long ago as it asks for', async (t) => {
+    const topic = unique('topic')
+    const messaging = await bench().connect(t)
+    const publish = (n: number) =>
+      messaging.publisher.publish([
+        { address: { kind: 'topic', name: topic }, message: aMessage(n) },
+      ])
+    await publish(1)
+    const publishedAt = Date.now()
+    // Clocks count in milliseconds: the next moment has to be another one.
+    await eventually(() => Date.now() > publishedAt + 20)
+    const seen = { hour: [] as Delivery[], moment: [] as Delivery[] }
+    const subscribe = (sinceMs: number, deliveries: Delivery[]) =>
+      messaging.subscribeTopic({
+        topic,
+        from: { sinceMs },
+        handler: async (delivery) => void deliveries.push(delivery),
+      })
+    const subscriptions = [subscribe(3_600_000, seen.hour), subscribe(1, seen.moment)]
+    await messaging.start()
+    await Promise.all(subscriptions.map(({ ready }) => ready))
+    await publish(2)
+    await eventually(() => seen.hour.length >= 2 && seen.moment.length >= 1)
+    assert.deepEqual(numbersOf(seen.hour), [1, 2])
+    assert.deepEqual(numbersOf(seen.moment), [2])
   })
 }
