@@ -9,6 +9,6 @@ export const permissions = {
   "rbac:read": "See roles, assignments and the audit log.",
   "rbac:write": "Change roles and assignments.",
   "system:read": "See instances, queues, topics, breakers and dead letters.",
-  "system:write": "Replay and discard dead letters."
+  "system:write": "Read, replay and discard dead letters; rebuild replicas."
 } as const
 export type Permission = keyof typeof permissions

@@ -328,9 +328,24 @@ export const publicRoutes: readonly PublicRoute[] = [
     "rate": "read",
     "query": [
       "cursor",
+      "failedAfter",
+      "failedBefore",
       "limit",
+      "service",
       "type"
     ]
+  },
+  {
+    "operation": "getDeadLetter",
+    "service": "gateway",
+    "method": "GET",
+    "path": "/api/v1/system/dead-letters/{deadLetterId}",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "read",
+    "query": []
   },
   {
     "operation": "replayDeadLetter",
@@ -342,6 +357,53 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:write"
     },
     "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "discardDeadLetter",
+    "service": "gateway",
+    "method": "POST",
+    "path": "/api/v1/system/dead-letters/{deadLetterId}/discard",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "replayDeadLetters",
+    "service": "gateway",
+    "method": "POST",
+    "path": "/api/v1/system/dead-letters/replays",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "rebuildReplica",
+    "service": "gateway",
+    "method": "POST",
+    "path": "/api/v1/system/services/{replicaService}/rebuild",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "getMessageSchema",
+    "service": "gateway",
+    "method": "GET",
+    "path": "/schemas/{messageType}.json",
+    "access": {
+      "kind": "public"
+    },
+    "rate": "read",
     "query": []
   },
   {

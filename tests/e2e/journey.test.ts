@@ -6,6 +6,7 @@ import { crashes } from './scenarios/crashes.ts'
 import { customerJourney } from './scenarios/customer.ts'
 import { gatewayLoss } from './scenarios/gateway-loss.ts'
 import { guestJourney } from './scenarios/guest.ts'
+import { operator } from './scenarios/operator.ts'
 import { outages } from './scenarios/outages.ts'
 import { passwordChange } from './scenarios/password-change.ts'
 import { staffJourney } from './scenarios/staff.ts'
@@ -26,6 +27,7 @@ describe('The running shop, through its gateway', () => {
   competition(shop)
   badInput(shop)
   passwordChange(shop)
+  operator(shop)
   gatewayLoss(shop)
   crashes(shop)
   outages(shop)

@@ -34,6 +34,14 @@ const bodies: Record<string, () => unknown> = {
   setStock: () => ({ quantity: 3 }),
   putRole: () => ({ permissions: ['orders:read'] }),
   putSubjectRoles: () => ({ roles: ['support'] }),
+  discardDeadLetter: () => ({ reason: 'No more need.' }),
+  replayDeadLetters: () => ({
+    service: 'carts',
+    type: 'halles.products.price-changed.v1',
+    failedBefore: '2026-01-01T00:00:00Z',
+    limit: 10,
+    ratePerSecond: 50,
+  }),
 }
 
 export const operationsWithBody = [...Object.keys(bodies), 'placeOrder']
@@ -60,6 +68,8 @@ export async function createSamples(shop: Shop): Promise<(operation: string) => 
     subjectId: randomUUID(),
     role: 'e2e-clerk',
     deadLetterId: 'none',
+    replicaService: 'carts',
+    messageType: 'halles.products.price-changed.v1',
   }
   return (operation) => ({
     params,

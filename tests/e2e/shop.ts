@@ -72,9 +72,12 @@ export function newOrder(cart: Cart, change: Partial<NewOrder> = {}): NewOrder {
   }
 }
 
-/** A shop of its own on a stack of its own; `env` is what the stack is told besides. */
-export function createShop(env: Record<string, string>): Shop {
-  const stack = createStackUnderTest(env)
+/** A shop of its own on a stack of its own, which is told `env` and `stackArguments` besides. */
+export function createShop(
+  env: Record<string, string>,
+  stackArguments: readonly string[] = [],
+): Shop {
+  const stack = createStackUnderTest(env, stackArguments)
   const api = createApi(() => stack.url)
   let adminSession: { token: string; until: number } | undefined
 

@@ -36,7 +36,11 @@ const stopLimitMs = 90_000
 const readyLimitMs = 60_000
 const keptOutput = 20_000
 
-export function createStackUnderTest(env: Record<string, string> = {}): StackUnderTest {
+/** `env` and `stackArguments` are what `npm start` is told besides. */
+export function createStackUnderTest(
+  env: Record<string, string> = {},
+  stackArguments: readonly string[] = [],
+): StackUnderTest {
   const dataFolder = join(tmpdir(), `halles-e2e-${randomUUID().slice(0, 8)}`)
   const seen = new Map<number, string>()
   let child: ChildProcess | undefined
@@ -62,7 +66,8 @@ export function createStackUnderTest(env: Record<string, string> = {}): StackUnd
   async function start(): Promise<void> {
     const port = await freePort()
     url = `http://127.0.0.1:${port}`
-    const current = spawn(process.execPath, ['stack/src/start.ts', '--host', '127.0.0.1'], {
+    const script = ['stack/src/start.ts', '--host', '127.0.0.1', ...stackArguments]
+    const current = spawn(process.execPath, script, {
       cwd: root,
       env: {
         ...process.env,

@@ -45,6 +45,13 @@ export interface Cart {
 export interface CartLineQuantity {
   quantity: number
 }
+/**
+ * What a rebuild of a replica went through.
+ */
+export interface CartReplicaRebuild {
+  messages: number
+  products: number
+}
 export interface CreateCartQuery {}
 export interface GetCurrentCartQuery {}
 export interface GetCartParams {
@@ -69,6 +76,7 @@ export interface StreamCartParams {
   cartId: Id
 }
 export interface StreamCartQuery {}
+export interface RebuildCartReplicaQuery {}
 
 export type Operations = {
   createCart: { params: undefined; query: CreateCartQuery; headers: undefined; body: undefined; reply: Cart; access: 'optional' }
@@ -78,6 +86,7 @@ export type Operations = {
   removeCartLine: { params: RemoveCartLineParams; query: RemoveCartLineQuery; headers: undefined; body: undefined; reply: Cart; access: 'optional' }
   claimCart: { params: ClaimCartParams; query: ClaimCartQuery; headers: undefined; body: undefined; reply: Cart; access: 'signed-in' }
   streamCart: { params: StreamCartParams; query: StreamCartQuery; headers: undefined; body: undefined; reply: undefined; access: 'optional' }
+  rebuildCartReplica: { params: undefined; query: RebuildCartReplicaQuery; headers: undefined; body: undefined; reply: CartReplicaRebuild; access: 'internal' }
 }
 export const routes = {
   "createCart": {
@@ -1293,6 +1302,43 @@ export const routes = {
     "responses": {
       "200": {
         "type": "string"
+      }
+    }
+  },
+  "rebuildCartReplica": {
+    "operation": "rebuildCartReplica",
+    "service": "carts",
+    "method": "POST",
+    "path": "/internal/v1/replica/rebuilds",
+    "summary": "Build the replica of the products anew from their topic; answers when it is whole.",
+    "rate": "write",
+    "access": {
+      "kind": "internal"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "description": "What a rebuild of a replica went through.",
+        "properties": {
+          "messages": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "products": {
+            "type": "integer",
+            "minimum": 0
+          }
+        },
+        "required": [
+          "messages",
+          "products"
+        ],
+        "additionalProperties": false
       }
     }
   }

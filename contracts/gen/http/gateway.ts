@@ -17,7 +17,10 @@ export interface SystemState {
   queues: {
     name: string
     waiting: number
-    inFlight: number
+    /**
+     * Absent where the broker does not tell.
+     */
+    inFlight?: number
   }[]
   topics: {
     name: string
@@ -46,8 +49,13 @@ export interface DeadLetter {
     name: string
   }
   group: string | null
+  /**
+   * Whose handler failed.
+   */
+  service: string
   type: string
   subject: string | null
+  code: string
   reason: string
   attempts: number
   deadAt: Timestamp
@@ -56,21 +64,112 @@ export interface DeadLetterPage {
   items: DeadLetter[]
   nextCursor: Cursor
 }
+export interface DeadLetterDetail {
+  id: string
+  address: {
+    kind: 'queue' | 'topic'
+    name: string
+  }
+  group: string | null
+  service: string
+  /**
+   * The CloudEvent as it came, with its data.
+   */
+  message: {
+    id?: string
+    source?: string
+    type?: string
+    subject?: string
+    time?: string
+    [k: string]: unknown
+  }
+  code: string
+  reason: string
+  attempts: number
+  deadAt: Timestamp
+  /**
+   * The last tries, oldest first.
+   */
+  history: {
+    at: Timestamp
+    attempt: number
+    code: string
+    reason: string
+  }[]
+}
+export interface DeadLetterDiscard {
+  reason: string
+}
+export interface BulkReplay {
+  service?: string
+  type?: string
+  failedBefore?: Timestamp
+  failedAfter?: Timestamp
+  limit?: number
+  ratePerSecond?: number
+}
+export interface BulkReplayResult {
+  replayed: number
+  /**
+   * What stays a dead letter, and why.
+   */
+  failed: {
+    id: string
+    code: string
+  }[]
+  hasMore: boolean
+}
+/**
+ * What a rebuild of a replica went through.
+ */
+export interface ReplicaRebuild {
+  messages: number
+  products: number
+}
 export interface GetSystemQuery {}
 export interface ListDeadLettersQuery {
   limit: number
   cursor?: string
+  service?: string
   type?: string
+  failedBefore?: Timestamp
+  failedAfter?: Timestamp
 }
+export interface GetDeadLetterParams {
+  deadLetterId: string
+}
+export interface GetDeadLetterQuery {}
 export interface ReplayDeadLetterParams {
   deadLetterId: string
 }
 export interface ReplayDeadLetterQuery {}
+export interface DiscardDeadLetterParams {
+  deadLetterId: string
+}
+export interface DiscardDeadLetterQuery {}
+export interface ReplayDeadLettersQuery {}
+export interface RebuildReplicaParams {
+  replicaService: 'carts' | 'wishlists'
+}
+export interface RebuildReplicaQuery {}
+export interface GetMessageSchemaParams {
+  messageType: string
+}
+export interface GetMessageSchemaQuery {}
+export interface GetMessageSchemaHeaders {
+  'if-none-match'?: string
+  [k: string]: unknown
+}
 
 export type Operations = {
   getSystem: { params: undefined; query: GetSystemQuery; headers: undefined; body: undefined; reply: SystemState; access: 'permission' }
   listDeadLetters: { params: undefined; query: ListDeadLettersQuery; headers: undefined; body: undefined; reply: DeadLetterPage; access: 'permission' }
+  getDeadLetter: { params: GetDeadLetterParams; query: GetDeadLetterQuery; headers: undefined; body: undefined; reply: DeadLetterDetail; access: 'permission' }
   replayDeadLetter: { params: ReplayDeadLetterParams; query: ReplayDeadLetterQuery; headers: undefined; body: undefined; reply: undefined; access: 'permission' }
+  discardDeadLetter: { params: DiscardDeadLetterParams; query: DiscardDeadLetterQuery; headers: undefined; body: DeadLetterDiscard; reply: undefined; access: 'permission' }
+  replayDeadLetters: { params: undefined; query: ReplayDeadLettersQuery; headers: undefined; body: BulkReplay; reply: BulkReplayResult; access: 'permission' }
+  rebuildReplica: { params: RebuildReplicaParams; query: RebuildReplicaQuery; headers: undefined; body: undefined; reply: ReplicaRebuild; access: 'permission' }
+  getMessageSchema: { params: GetMessageSchemaParams; query: GetMessageSchemaQuery; headers: GetMessageSchemaHeaders; body: undefined; reply: undefined; access: 'public' }
 }
 export const routes = {
   "getSystem": {
@@ -141,13 +240,13 @@ export const routes = {
                   "type": "integer"
                 },
                 "inFlight": {
-                  "type": "integer"
+                  "type": "integer",
+                  "description": "Absent where the broker does not tell."
                 }
               },
               "required": [
                 "name",
-                "waiting",
-                "inFlight"
+                "waiting"
               ],
               "additionalProperties": false
             }
@@ -281,9 +380,23 @@ export const routes = {
           "maxLength": 512,
           "pattern": "^[A-Za-z0-9_-]+$"
         },
+        "service": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 80
+        },
         "type": {
           "type": "string",
+          "minLength": 1,
           "maxLength": 120
+        },
+        "failedBefore": {
+          "type": "string",
+          "format": "date-time"
+        },
+        "failedAfter": {
+          "type": "string",
+          "format": "date-time"
         }
       },
       "additionalProperties": false
@@ -326,6 +439,10 @@ export const routes = {
                     "null"
                   ]
                 },
+                "service": {
+                  "type": "string",
+                  "description": "Whose handler failed."
+                },
                 "type": {
                   "type": "string"
                 },
@@ -334,6 +451,9 @@ export const routes = {
                     "string",
                     "null"
                   ]
+                },
+                "code": {
+                  "type": "string"
                 },
                 "reason": {
                   "type": "string"
@@ -350,8 +470,10 @@ export const routes = {
                 "id",
                 "address",
                 "group",
+                "service",
                 "type",
                 "subject",
+                "code",
                 "reason",
                 "attempts",
                 "deadAt"
@@ -375,12 +497,158 @@ export const routes = {
       }
     }
   },
+  "getDeadLetter": {
+    "operation": "getDeadLetter",
+    "service": "gateway",
+    "method": "GET",
+    "path": "/api/v1/system/dead-letters/{deadLetterId}",
+    "summary": "A dead letter with its body and history. Reading is audited and needs what replaying needs: the body may be personal, and only who decides what becomes of the message has to see it.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "deadLetterId": {
+          "type": "string",
+          "pattern": "^[A-Za-z0-9_-]{1,64}$"
+        }
+      },
+      "required": [
+        "deadLetterId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "id": {
+            "type": "string"
+          },
+          "address": {
+            "type": "object",
+            "properties": {
+              "kind": {
+                "type": "string",
+                "enum": [
+                  "queue",
+                  "topic"
+                ]
+              },
+              "name": {
+                "type": "string"
+              }
+            },
+            "required": [
+              "kind",
+              "name"
+            ],
+            "additionalProperties": false
+          },
+          "group": {
+            "type": [
+              "string",
+              "null"
+            ]
+          },
+          "service": {
+            "type": "string"
+          },
+          "message": {
+            "type": "object",
+            "description": "The CloudEvent as it came, with its data.",
+            "properties": {
+              "id": {
+                "type": "string"
+              },
+              "source": {
+                "type": "string"
+              },
+              "type": {
+                "type": "string"
+              },
+              "subject": {
+                "type": "string"
+              },
+              "time": {
+                "type": "string"
+              }
+            },
+            "additionalProperties": true
+          },
+          "code": {
+            "type": "string"
+          },
+          "reason": {
+            "type": "string"
+          },
+          "attempts": {
+            "type": "integer"
+          },
+          "deadAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "history": {
+            "type": "array",
+            "description": "The last tries, oldest first.",
+            "items": {
+              "type": "object",
+              "properties": {
+                "at": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "attempt": {
+                  "type": "integer"
+                },
+                "code": {
+                  "type": "string"
+                },
+                "reason": {
+                  "type": "string"
+                }
+              },
+              "required": [
+                "at",
+                "attempt",
+                "code",
+                "reason"
+              ],
+              "additionalProperties": false
+            }
+          }
+        },
+        "required": [
+          "id",
+          "address",
+          "group",
+          "service",
+          "message",
+          "code",
+          "reason",
+          "attempts",
+          "deadAt",
+          "history"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
   "replayDeadLetter": {
     "operation": "replayDeadLetter",
     "service": "gateway",
     "method": "POST",
     "path": "/api/v1/system/dead-letters/{deadLetterId}/replay",
-    "summary": "Deliver a dead letter again to the consumer that refused it.",
+    "summary": "Deliver a dead letter again to the consumer that refused it. Audited.",
     "rate": "write",
     "access": {
       "kind": "permission",
@@ -406,6 +674,247 @@ export const routes = {
     },
     "responses": {
       "202": null
+    }
+  },
+  "discardDeadLetter": {
+    "operation": "discardDeadLetter",
+    "service": "gateway",
+    "method": "POST",
+    "path": "/api/v1/system/dead-letters/{deadLetterId}/discard",
+    "summary": "Give a dead letter up for good, with the reason. Audited.",
+    "rate": "write",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "deadLetterId": {
+          "type": "string",
+          "pattern": "^[A-Za-z0-9_-]{1,64}$"
+        }
+      },
+      "required": [
+        "deadLetterId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "body": {
+      "type": "object",
+      "properties": {
+        "reason": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 300,
+          "pattern": "\\S"
+        }
+      },
+      "required": [
+        "reason"
+      ],
+      "additionalProperties": false
+    },
+    "responses": {
+      "204": null
+    }
+  },
+  "replayDeadLetters": {
+    "operation": "replayDeadLetters",
+    "service": "gateway",
+    "method": "POST",
+    "path": "/api/v1/system/dead-letters/replays",
+    "summary": "Deliver up to 100 of the newest dead letters that match again, the oldest of them first, at a bounded rate; ends early when the client goes away. Audited.",
+    "rate": "write",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "body": {
+      "type": "object",
+      "properties": {
+        "service": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 80
+        },
+        "type": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 120
+        },
+        "failedBefore": {
+          "type": "string",
+          "format": "date-time"
+        },
+        "failedAfter": {
+          "type": "string",
+          "format": "date-time"
+        },
+        "limit": {
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 100,
+          "default": 100
+        },
+        "ratePerSecond": {
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 50,
+          "default": 10
+        }
+      },
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "replayed": {
+            "type": "integer"
+          },
+          "failed": {
+            "type": "array",
+            "description": "What stays a dead letter, and why.",
+            "items": {
+              "type": "object",
+              "properties": {
+                "id": {
+                  "type": "string"
+                },
+                "code": {
+                  "type": "string"
+                }
+              },
+              "required": [
+                "id",
+                "code"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "hasMore": {
+            "type": "boolean"
+          }
+        },
+        "required": [
+          "replayed",
+          "failed",
+          "hasMore"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "rebuildReplica": {
+    "operation": "rebuildReplica",
+    "service": "gateway",
+    "method": "POST",
+    "path": "/api/v1/system/services/{replicaService}/rebuild",
+    "summary": "Build a service's replica of the products anew from their topic, while it goes on serving. Takes as long as the topic is; goes on to its end when the client goes away. Audited.",
+    "rate": "write",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "replicaService": {
+          "type": "string",
+          "enum": [
+            "carts",
+            "wishlists"
+          ]
+        }
+      },
+      "required": [
+        "replicaService"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "description": "What a rebuild of a replica went through.",
+        "properties": {
+          "messages": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "products": {
+            "type": "integer",
+            "minimum": 0
+          }
+        },
+        "required": [
+          "messages",
+          "products"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "getMessageSchema": {
+    "operation": "getMessageSchema",
+    "service": "gateway",
+    "method": "GET",
+    "path": "/schemas/{messageType}.json",
+    "summary": "The JSON Schema of the data of a message type.",
+    "rate": "read",
+    "access": {
+      "kind": "public"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "messageType": {
+          "type": "string",
+          "pattern": "^[a-z0-9-]{1,40}(\\.[a-z0-9-]{1,60}){1,6}$"
+        }
+      },
+      "required": [
+        "messageType"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "headers": {
+      "type": "object",
+      "properties": {
+        "if-none-match": {
+          "type": "string",
+          "maxLength": 1000
+        }
+      },
+      "additionalProperties": true
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "description": "A JSON Schema (2020-12).",
+        "properties": {},
+        "additionalProperties": true
+      }
     }
   }
 } as const

@@ -47,6 +47,28 @@ export interface AuditEntry {
   target: string
   before: string[]
   after: string[]
+  /**
+   * What else is known of the action.
+   */
+  details: {
+    [k: string]: unknown
+  }
+}
+/**
+ * What else is known of the action, by name.
+ */
+export interface AuditDetails {
+  [k: string]: string | number | boolean | null | string[]
+}
+export interface NewAuditEntry {
+  /**
+   * Recording an id again changes nothing.
+   */
+  id: string
+  actorId: Id
+  action: string
+  target: string
+  details: AuditDetails
 }
 export interface AuditLog {
   items: AuditEntry[]
@@ -94,6 +116,7 @@ export interface ListAuditLogQuery {
   cursor?: string
 }
 export interface GetPolicyQuery {}
+export interface RecordAuditEntryQuery {}
 
 export type Operations = {
   listRoles: { params: undefined; query: ListRolesQuery; headers: undefined; body: undefined; reply: Roles; access: 'permission' }
@@ -103,6 +126,7 @@ export type Operations = {
   putSubjectRoles: { params: PutSubjectRolesParams; query: PutSubjectRolesQuery; headers: PutSubjectRolesHeaders; body: SubjectRolesChange; reply: SubjectRoles; access: 'permission' }
   listAuditLog: { params: undefined; query: ListAuditLogQuery; headers: undefined; body: undefined; reply: AuditLog; access: 'permission' }
   getPolicy: { params: undefined; query: GetPolicyQuery; headers: undefined; body: undefined; reply: Policy; access: 'internal' }
+  recordAuditEntry: { params: undefined; query: RecordAuditEntryQuery; headers: undefined; body: NewAuditEntry; reply: undefined; access: 'internal' }
 }
 export const routes = {
   "listRoles": {
@@ -456,7 +480,7 @@ export const routes = {
     "service": "rbac",
     "method": "GET",
     "path": "/api/v1/audit-log",
-    "summary": "Changes of roles and assignments, newest first.",
+    "summary": "Changes of roles and assignments, and what operators set out to do, newest first.",
     "rate": "read",
     "access": {
       "kind": "permission",
@@ -521,6 +545,12 @@ export const routes = {
                   "items": {
                     "type": "string"
                   }
+                },
+                "details": {
+                  "type": "object",
+                  "description": "What else is known of the action.",
+                  "properties": {},
+                  "additionalProperties": true
                 }
               },
               "required": [
@@ -530,7 +560,8 @@ export const routes = {
                 "action",
                 "target",
                 "before",
-                "after"
+                "after",
+                "details"
               ],
               "additionalProperties": false
             }
@@ -605,6 +636,85 @@ export const routes = {
         ],
         "additionalProperties": false
       }
+    }
+  },
+  "recordAuditEntry": {
+    "operation": "recordAuditEntry",
+    "service": "rbac",
+    "method": "POST",
+    "path": "/internal/v1/audit-entries",
+    "summary": "Record what somebody is about to do elsewhere on the platform.",
+    "rate": "write",
+    "access": {
+      "kind": "internal"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "body": {
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "format": "uuid",
+          "description": "Recording an id again changes nothing."
+        },
+        "actorId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        },
+        "action": {
+          "type": "string",
+          "pattern": "^[a-z]+(-[a-z]+)*$",
+          "maxLength": 60
+        },
+        "target": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 200
+        },
+        "details": {
+          "type": "object",
+          "description": "What else is known of the action, by name.",
+          "additionalProperties": {
+            "anyOf": [
+              {
+                "type": [
+                  "string",
+                  "number",
+                  "boolean",
+                  "null"
+                ],
+                "maxLength": 500
+              },
+              {
+                "type": "array",
+                "maxItems": 100,
+                "items": {
+                  "type": "string",
+                  "maxLength": 100
+                }
+              }
+            ]
+          },
+          "maxProperties": 20,
+          "properties": {}
+        }
+      },
+      "required": [
+        "id",
+        "actorId",
+        "action",
+        "target",
+        "details"
+      ],
+      "additionalProperties": false
+    },
+    "responses": {
+      "204": null
     }
   }
 } as const

@@ -31,6 +31,13 @@ export interface Money {
 export interface Wishlist {
   items: WishlistItem[]
 }
+/**
+ * What a rebuild of a replica went through.
+ */
+export interface WishlistReplicaRebuild {
+  messages: number
+  products: number
+}
 export interface GetWishlistQuery {}
 export interface PutWishlistItemParams {
   variantId: Id
@@ -40,11 +47,13 @@ export interface RemoveWishlistItemParams {
   variantId: Id
 }
 export interface RemoveWishlistItemQuery {}
+export interface RebuildWishlistReplicaQuery {}
 
 export type Operations = {
   getWishlist: { params: undefined; query: GetWishlistQuery; headers: undefined; body: undefined; reply: Wishlist; access: 'signed-in' }
   putWishlistItem: { params: PutWishlistItemParams; query: PutWishlistItemQuery; headers: undefined; body: undefined; reply: WishlistItem; access: 'signed-in' }
   removeWishlistItem: { params: RemoveWishlistItemParams; query: RemoveWishlistItemQuery; headers: undefined; body: undefined; reply: undefined; access: 'signed-in' }
+  rebuildWishlistReplica: { params: undefined; query: RebuildWishlistReplicaQuery; headers: undefined; body: undefined; reply: WishlistReplicaRebuild; access: 'internal' }
 }
 export const routes = {
   "getWishlist": {
@@ -312,6 +321,43 @@ export const routes = {
     },
     "responses": {
       "204": null
+    }
+  },
+  "rebuildWishlistReplica": {
+    "operation": "rebuildWishlistReplica",
+    "service": "wishlists",
+    "method": "POST",
+    "path": "/internal/v1/replica/rebuilds",
+    "summary": "Build the replica of the products anew from their topic; answers when it is whole.",
+    "rate": "write",
+    "access": {
+      "kind": "internal"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "description": "What a rebuild of a replica went through.",
+        "properties": {
+          "messages": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "products": {
+            "type": "integer",
+            "minimum": 0
+          }
+        },
+        "required": [
+          "messages",
+          "products"
+        ],
+        "additionalProperties": false
+      }
     }
   }
 } as const

@@ -10,6 +10,7 @@ import { createCartFeed } from './feed.ts'
 import { serveCartsGrpc } from './grpc.ts'
 import { serveCarts } from './http.ts'
 import type { Deps } from './ports.ts'
+import { createRebuilds } from './rebuilds.ts'
 import { createChanges, createChangesListener } from './store/announcements.ts'
 import { createCartStore } from './store/carts.ts'
 import { createReplicaStore } from './store/replica.ts'
@@ -34,7 +35,7 @@ export function createApp(config: Config) {
   const changes = createChanges({ database, logger })
   const feed = createCartFeed({ readMany: carts.readMany, logger, maxStreams })
   const listener = createChangesListener({ url, logger, onChange: feed.changed })
-  const productFeed = createProductFeed(messaging)
+  const productFeed = createProductFeed(messaging, logger)
   const replica = createReplicaStore(database)
   const clock = () => new Date()
   const deps: Deps = { carts, replica, changes, productFeed, feed, clock, newId: () => uuidv7() }
@@ -49,11 +50,16 @@ export function createApp(config: Config) {
     round: async () => ((await removeAbandonedCarts(deps)) ? 0 : removalIntervalMs),
     backoff: { baseMs: 1_000, maxMs: 60_000 },
   })
+  const rebuilds = createRebuilds({
+    replica: deps.replica,
+    rebuild: (options) => rebuildReplica(deps, options),
+    logger,
+  })
   const http = openHttpServer<Operations>(runtime, {
     routes,
     maxConnections: maxStreams + requestConnections,
   })
-  serveCarts(http, deps)
+  serveCarts(http, { ...deps, rebuilds })
   const services = [serveCartsGrpc(deps)]
   const grpc = openGrpcServer(runtime, services)
   consumeMessages(messaging, deps)
@@ -72,12 +78,14 @@ export function createApp(config: Config) {
   })
   lifecycle.add(grpc)
   lifecycle.add(http)
+  lifecycle.add(rebuilds.check)
   lifecycle.add(messaging)
+  lifecycle.add(rebuilds.repair)
   return {
     start: lifecycle.start,
     stop: lifecycle.stop,
     httpPort: http.port,
     grpcPort: grpc.port,
-    rebuildReplica: () => rebuildReplica(deps),
+    rebuildReplica: rebuilds.run,
   }
 }

@@ -2,7 +2,7 @@ import type { Cart as CartView, Operations } from '@halles/contracts/gen/http/ca
 import { eventStream, type HttpServer } from '@halles/kit/http-server'
 import { type Caller, requireCaller } from '@halles/kit/tokens'
 import { type Cart, cartTotal, lineTotal } from './domain.ts'
-import type { Deps } from './ports.ts'
+import type { Deps, Rebuilds } from './ports.ts'
 import {
   claimCart,
   createCart,
@@ -13,7 +13,10 @@ import {
   watchCart,
 } from './use-cases.ts'
 
-export function serveCarts(server: HttpServer<Operations>, deps: Deps): void {
+export function serveCarts(
+  server: HttpServer<Operations>,
+  deps: Deps & { rebuilds: Rebuilds },
+): void {
   server.on('createCart', async ({ caller }) => toView(await createCart(deps, customerOf(caller))))
 
   server.on('getCurrentCart', async ({ caller }) =>
@@ -35,6 +38,8 @@ export function serveCarts(server: HttpServer<Operations>, deps: Deps): void {
   server.on('claimCart', async ({ params: { cartId }, caller }) =>
     toView(await claimCart(deps, { cartId, customerId: requireCaller(caller).subjectId })),
   )
+
+  server.on('rebuildCartReplica', () => deps.rebuilds.run())
 
   server.on('streamCart', async ({ params: { cartId }, caller, signal }) =>
     eventStream(

@@ -44,8 +44,14 @@ export type ReplicaStore = {
   apply(product: ReplicaProduct): Promise<number>
   /** Lets every product be applied again, whatever its version; the rows stay readable. */
   forgetVersions(): Promise<void>
-  /** Takes off sale what nobody applied again since {@link ReplicaStore.forgetVersions}. */
+  /** Takes off sale what nobody applied again since {@link ReplicaStore.forgetVersions}; then it is whole. */
   removeForgotten(): Promise<void>
+  /** Remembers that a rebuild has begun, until {@link ReplicaStore.removeForgotten} ends it. */
+  markIncomplete(): Promise<void>
+  /** False when it is empty, or when its last rebuild did not come to its end. */
+  isWhole(): Promise<boolean>
+  /** Runs the work unless any process is at such work on this database. Throws `REBUILD_UNDER_WAY`. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>
 }
 
 /** Tells every process of carts, soon and without waiting, that a cart or a product changed. */
@@ -54,9 +60,24 @@ export type Changes = { announce(id: string): void }
 /** What a rebuild went through. */
 export type Rebuild = { messages: number; products: number }
 
+export type RebuildOptions = {
+  /** Breaks the rebuild off. */
+  signal?: AbortSignal
+  /** Called for each message; the topic is read twice. */
+  onProgress?(progress: { pass: 1 | 2; messages: number }): void
+}
+
+export type Rebuilds = {
+  /** Throws `REBUILD_UNDER_WAY`, `REBUILD_STOPPED` at the end of the process, `MESSAGES_UNAVAILABLE`. */
+  run(): Promise<Rebuild>
+}
+
 export type ProductFeed = {
   /** Applies every state that the products' topic holds now, oldest first; returns their number. */
-  replay(apply: (product: ReplicaProduct) => Promise<void>): Promise<number>
+  replay(
+    apply: (product: ReplicaProduct) => Promise<void>,
+    signal: AbortSignal | undefined,
+  ): Promise<number>
 }
 
 export type CartFeed = {

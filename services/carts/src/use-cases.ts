@@ -6,7 +6,7 @@ import {
   openCart,
   type ReplicaProduct,
 } from './domain.ts'
-import type { Deps, LineCommand, Purchase, PutLine, Rebuild } from './ports.ts'
+import type { Deps, LineCommand, Purchase, PutLine, Rebuild, RebuildOptions } from './ports.ts'
 
 // Long enough for a shopper who comes back after a holiday.
 const guestCartDays = 30
@@ -99,21 +99,27 @@ export async function applyProduct(
  * Builds the replica anew from the topic, while it stays readable and follows what is new. Reads
  * the topic twice, so that no earlier state of a product is shown on the way to its newest.
  */
-export async function rebuildReplica({
-  replica,
-  productFeed,
-  changes,
-}: Pick<Deps, 'replica' | 'productFeed' | 'changes'>): Promise<Rebuild> {
+export async function rebuildReplica(
+  { replica, productFeed, changes }: Pick<Deps, 'replica' | 'productFeed' | 'changes'>,
+  { signal, onProgress = () => undefined }: RebuildOptions = {},
+): Promise<Rebuild> {
   const newest = new Map<string, number>()
+  let [read, applied] = [0, 0]
+  await replica.markIncomplete()
   const messages = await productFeed.replay(async ({ productId, version }) => {
     newest.set(productId, Math.max(version, newest.get(productId) ?? 0))
-  })
+    read += 1
+    onProgress({ pass: 1, messages: read })
+  }, signal)
   // In this order: a state that is replayed before its version is forgotten would be skipped.
   await replica.forgetVersions()
   await productFeed.replay(async (product) => {
-    if (product.version === newest.get(product.productId))
+    if (product.version === newest.get(product.productId)) {
       await applyProduct({ replica, changes }, product)
-  })
+    }
+    applied += 1
+    onProgress({ pass: 2, messages: applied })
+  }, signal)
   await replica.removeForgotten()
   return { messages, products: newest.size }
 }

@@ -1,12 +1,18 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { type ProductState, productChanged } from '@halles/contracts/gen/messages/products'
+import {
+  type ProductState,
+  productChanged,
+  address as productsTopic,
+} from '@halles/contracts/gen/messages/products'
 import { createMessage, type MessageContract } from '@halles/contracts/message'
+import { AppError } from '@halles/kit/errors'
 import { uuidv7 } from '@halles/kit/ids'
 import { inboxSchema } from '@halles/kit/inbox'
+import type { DeadLetters } from '@halles/kit/messaging'
 import { createPostgresMessaging } from '@halles/kit/messaging/postgres'
-import { createTestDatabase, silentLogger } from '@halles/kit/testing'
+import { createTestDatabase, eventually, silentLogger } from '@halles/kit/testing'
 import { startTokenAuthority } from '@halles/kit/testing-authority'
 import { createApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
@@ -96,6 +102,37 @@ export async function createStage() {
     tokenFor: (subjectId: string) => authority.bearer(subjectId),
     publish,
     publishProduct: (product: ProductState) => publish(productChanged, product),
+    /**
+     * Stands in for the service's group and refuses everything, until `find` returns something of the
+     * dead letters that this makes.
+     */
+    async refuseMessages<T>(
+      group: string,
+      find: (deadLetters: DeadLetters) => Promise<T | undefined>,
+    ): Promise<T> {
+      const standIn = createPostgresMessaging({
+        ...{ url: broker.url, service: group, instance: 'stand-in', logger: silentLogger() },
+      })
+      standIn.subscribeTopic({
+        topic: productsTopic.name,
+        group,
+        from: 'start',
+        handler: async () => {
+          throw new AppError('invalid', 'REFUSED', 'It is refused on purpose.')
+        },
+      })
+      await standIn.start()
+      try {
+        return (await eventually(async () => {
+          const found = await find(standIn.deadLetters)
+          return found ?? false
+        })) as T
+      } finally {
+        await standIn.stop()
+      }
+    },
+    replayDeadLetter: (id: string) => outside.deadLetters.replay(id),
+    brokerStats: () => outside.stats(),
     async startApp(env: Record<string, string> = {}) {
       const app = createApp(
         readConfig({

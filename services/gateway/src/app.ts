@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Operations, routes } from '@halles/contracts/gen/http/gateway'
 import { publicRoutes, rates } from '@halles/contracts/gen/routing'
-import { topics } from '@halles/contracts/gen/topics'
+import { queues, topics } from '@halles/contracts/gen/topics'
 import openapi from '@halles/contracts/openapi.json' with { type: 'json' }
 import type { App } from '@halles/kit/lifecycle'
 import { createRuntime, openHttpServer } from '@halles/kit/runtime'
+import { createAudit } from './audit.ts'
 import { createCache } from './cache.ts'
 import { createCatalogueCache } from './catalogue-cache.ts'
 import type { GatewayConfig } from './config.ts'
@@ -28,21 +29,21 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     service: 'gateway',
     config,
     topics,
+    queues,
     isRevoked: ({ sessionId }) => revocations.has(sessionId),
   })
   const { logger, metrics, messaging, tokens, policy, lifecycle } = runtime
-  const upstreams = new Map(
-    Object.entries({
-      auth: config.authUrls,
-      rbac: config.rbacUrls,
-      customers: config.customersUrls,
-      products: config.productsUrls,
-      wishlists: config.wishlistsUrls,
-      carts: config.cartsUrls,
-      orders: config.ordersUrls,
-      payments: config.paymentsUrls,
-    }).map(([service, addresses]) => [service, createUpstream(service, addresses)]),
-  )
+  const rbac = createUpstream('rbac', config.rbacUrls)
+  const others = Object.entries({
+    auth: config.authUrls,
+    customers: config.customersUrls,
+    products: config.productsUrls,
+    wishlists: config.wishlistsUrls,
+    carts: config.cartsUrls,
+    orders: config.ordersUrls,
+    payments: config.paymentsUrls,
+  }).map(([service, addresses]) => createUpstream(service, addresses))
+  const upstreams = new Map([rbac, ...others].map((upstream) => [upstream.service, upstream]))
   const cache = createCache({ maxBytes: config.cacheBytes })
   const closing = new AbortController()
   const pipeline = createPipeline({
@@ -73,6 +74,9 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     upstreams,
     messaging,
     cache,
+    audit: createAudit(rbac, config.internalSecret),
+    internalSecret: config.internalSecret,
+    closing: closing.signal,
   })
   addPages(server.fastify, openapi as unknown as OpenapiDocument)
   const live = subscribe(messaging, { cache, policy, revocations })

@@ -7,7 +7,7 @@ import type { Policy } from '@halles/kit/policy'
 import type { TokenVerifier } from '@halles/kit/tokens'
 import { childOf, deadlineHeader, formatTraceparent, parseTraceparent } from '@halles/kit/trace'
 import { checkAccess } from './access.ts'
-import { answerProblem, type Exchange, passedHeaders } from './answer.ts'
+import { answerProblem, commonHeaders, type Exchange, passedHeaders } from './answer.ts'
 import { answerFound } from './answer-found.ts'
 import { readBody } from './body.ts'
 import type { CatalogueCache, WholeAnswer } from './catalogue-cache.ts'
@@ -65,7 +65,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     try {
       const match = deps.match(request.method ?? 'GET', request.url ?? '/')
       if (!match || match.route.service === 'gateway') {
-        pass()
+        passOwn(deps, exchange, { route: match?.route, pass })
         return
       }
       exchange.route = match.route.path
@@ -83,6 +83,31 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       fail(deps, exchange, error)
     }
   }
+}
+
+/** Hands on to the gateway's own routes what has passed its limit; they check the access. */
+function passOwn(
+  deps: PipelineDeps,
+  exchange: Exchange,
+  { route, pass }: { route: PublicRoute | undefined; pass: () => void },
+): void {
+  const { request, response, trace } = exchange
+  if (route) {
+    exchange.route = route.path
+    try {
+      limitRate(deps, exchange, route.rate)
+    } catch (error) {
+      // Nobody else counts what is refused here.
+      response.once('close', () => observe(deps.metrics, exchange))
+      throw error
+    }
+  }
+  request.headers.traceparent = formatTraceparent(trace)
+  const headers = commonHeaders(exchange)
+  for (let index = 0; index < headers.length; index += 2) {
+    response.setHeader(headers[index] as string, headers[index + 1] as string)
+  }
+  pass()
 }
 
 function openExchange(request: IncomingMessage, response: ServerResponse): Exchange {

@@ -1,5 +1,5 @@
-import type { DeadLetter, SystemState } from '@halles/contracts/gen/http/gateway'
-import type { DeadLetterSummary, Messaging } from '@halles/kit/messaging'
+import type { SystemState } from '@halles/contracts/gen/http/gateway'
+import type { Messaging } from '@halles/kit/messaging'
 import { request } from 'undici'
 import type { Cache } from './cache.ts'
 import type { Upstream } from './upstream.ts'
@@ -27,7 +27,7 @@ export async function describeSystem(deps: {
     queues: stats.queues.map(({ queue, depth, inFlight }) => ({
       name: queue,
       waiting: depth,
-      inFlight,
+      ...(inFlight !== undefined && { inFlight }),
     })),
     topics: [...groups].map(([name, each]) => ({
       name,
@@ -52,19 +52,5 @@ async function probe(service: string, address: string): Promise<InstanceState> {
     // Not to answer is an answer here, whatever the reason.
     if (error instanceof Error) return unreachable
     throw error
-  }
-}
-
-/** A dead letter as operators list it: without its body, which may be personal. */
-export function toDeadLetter(letter: DeadLetterSummary): DeadLetter {
-  return {
-    id: letter.id,
-    address: letter.address,
-    group: letter.group ?? null,
-    type: letter.message.type,
-    subject: letter.message.subject,
-    reason: `${letter.code}: ${letter.reason}`,
-    attempts: letter.attempts,
-    deadAt: letter.failedAt,
   }
 }

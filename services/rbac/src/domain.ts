@@ -11,11 +11,17 @@ export type AuditEntry = {
   at: Date
   /** Null when the service itself acted. */
   actorId: string | null
-  action: 'role-changed' | 'assignment-changed'
+  /** `role-changed`, `assignment-changed`, or what another service says that it is about to do. */
+  action: string
   target: string
   before: readonly string[]
   after: readonly string[]
+  details: AuditDetails
 }
+
+export type AuditDetails = Readonly<
+  Record<string, string | number | boolean | null | readonly string[]>
+>
 
 /** Who changes something, when, and the ids that the change will need. */
 export type Change = {
@@ -83,6 +89,7 @@ export function setPermissions(
       target: key,
       before: role.permissions,
       after,
+      details: {},
     },
     message: createMessage(roleChanged, { key, ...state, permissions: after }, { id: newId(), at }),
   }
@@ -123,6 +130,7 @@ export function setRoles(
       target: key,
       before: assignment.roles,
       after,
+      details: {},
     },
     message: createMessage(assignmentChanged, { key, ...state, roles: after }, { id: newId(), at }),
   }

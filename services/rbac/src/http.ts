@@ -4,7 +4,7 @@ import { requireCaller } from '@halles/kit/tokens'
 import type { Assignment, AuditEntry, Role } from './domain.ts'
 import type { HeldPolicy } from './held-policy.ts'
 import type { Deps } from './ports.ts'
-import { putRole, putSubjectRoles } from './use-cases.ts'
+import { putRole, putSubjectRoles, recordAction } from './use-cases.ts'
 
 export { routes }
 
@@ -48,6 +48,11 @@ export function serveRbac(
     return { items: items.map(toAuditView), nextCursor }
   })
 
+  server.on('recordAuditEntry', async ({ body }) => {
+    await recordAction(deps, body)
+    return reply(undefined)
+  })
+
   server.on('getPolicy', async () => ({ roles: (await heldPolicy.roles()).map(toRoleView) }))
 }
 
@@ -73,5 +78,6 @@ function toAuditView(entry: AuditEntry) {
     at: entry.at.toISOString(),
     before: [...entry.before],
     after: [...entry.after],
+    details: { ...entry.details },
   }
 }

@@ -25,6 +25,8 @@ export type PolicyStore = {
   roles(): Promise<Role[]>
   /** Version 0 and no roles for a subject that never had any. */
   assignment(subjectId: string): Promise<Assignment>
+  /** Adds an entry to the audit log; adding an id again changes nothing. */
+  record(entry: AuditEntry): Promise<void>
   /** Newest first. Throws INVALID_CURSOR. */
   auditLog(page: { limit: number; cursor?: string | undefined }): Promise<AuditPage>
 }

@@ -68,9 +68,15 @@ const learnPermissions = sql(
   `insert into known_permissions (permission) select unnest($1::text[])
    on conflict do nothing returning permission`,
 )
+const insertAudit = sql(
+  'rbac.insert_audit',
+  `insert into audit_log (id, at, actor_id, action, target, before, after, details)
+   values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing`,
+)
 const selectAudit = sql(
   'rbac.select_audit',
-  `select position, id, at, actor_id as "actorId", action, target, before, after from audit_log
+  `select position, id, at, actor_id as "actorId", action, target, before, after, details
+   from audit_log
    where $1::bigint is null or position < $1 order by position desc limit $2`,
 )
 
@@ -90,6 +96,10 @@ export function createPolicyStore(database: Database): PolicyStore {
       ),
     roles: () => database.query<Role>(selectRoles),
     assignment: (subjectId) => readAssignment(database, subjectId),
+    async record({ id, at, actorId, action, target, before, after, details }) {
+      const values = [id, at, actorId, action, target, before, after, JSON.stringify(details)]
+      await database.run(insertAudit, values)
+    },
     auditLog: (page) => readAuditLog(database, page),
   }
 }

@@ -1,5 +1,6 @@
 import {
   type Assignment,
+  type AuditDetails,
   administrator,
   defaultRoles,
   type Role,
@@ -42,6 +43,22 @@ export async function putSubjectRoles(deps: Deps, command: PutSubjectRoles): Pro
       setRoles(assignment, command.roles, { ...change, ...surroundings }),
     ),
   )
+}
+
+export type RecordAction = {
+  id: string
+  actorId: string
+  action: string
+  target: string
+  details: AuditDetails
+}
+
+/** Keeps what somebody is about to do elsewhere on the platform. */
+export async function recordAction(
+  { store, clock }: Pick<Deps, 'store' | 'clock'>,
+  action: RecordAction,
+): Promise<void> {
+  await store.record({ ...action, at: clock(), before: [], after: [] })
 }
 
 /**

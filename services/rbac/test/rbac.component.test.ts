@@ -231,6 +231,53 @@ describe('rbac', () => {
     await assert.rejects(store.database.pool.query('delete from audit_log'), /append-only/)
   })
 
+  const record = async (body: unknown, authorization = `Internal ${internalSecret}`) => {
+    const answer = await fetch(`http://127.0.0.1:${app.httpPort()}/internal/v1/audit-entries`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    const text = await answer.text()
+    return { status: answer.status, body: text === '' ? {} : JSON.parse(text) }
+  }
+
+  test('what a service is about to do for somebody is in the audit log once', async () => {
+    const entry = {
+      id: uuidv7(),
+      actorId: uuidv7(),
+      action: 'dead-letter-replay',
+      target: `dead-letter:${uuidv7()}`,
+      details: { type: 'halles.products.price-changed.v1', limit: 100, ids: ['a', 'b'], to: null },
+    }
+    for (const _again of [1, 2]) assert.equal((await record(entry)).status, 204)
+    const { body } = await call('GET', '/api/v1/audit-log?limit=5')
+    const items = body.items as Record<string, unknown>[]
+    const mine = items.filter(({ target }) => target === entry.target)
+    assert.equal(mine.length, 1)
+    const { at, ...kept } = mine[0] ?? {}
+    assert.ok(Math.abs(Date.parse(String(at)) - Date.now()) < 60_000)
+    assert.deepEqual(kept, { ...entry, before: [], after: [] })
+    await assert.rejects(
+      store.database.pool.query('update audit_log set at = now()'),
+      /append-only/,
+    )
+  })
+
+  test('only services write into the audit log, and nothing without a bound', async () => {
+    const entry = { id: uuidv7(), actorId: admin, action: 'x', target: 'x', details: {} }
+    assert.equal((await record(entry, authority.bearer(admin, ['administrator']))).status, 401)
+    for (const [change, pointer] of [
+      [{ action: 'Drop Table' }, '/body/action'],
+      [{ target: '' }, '/body/target'],
+      [{ actorId: 'me' }, '/body/actorId'],
+      [{ details: { deep: {} } }, '/body/details/deep'],
+      [{ details: { long: 'x'.repeat(501) } }, '/body/details/long'],
+    ] as const) {
+      const { status, body } = await record({ ...entry, ...change })
+      assert.deepEqual([status, body.errors?.[0]?.pointer], [400, pointer])
+    }
+  })
+
   test('the events of a subject arrive in order with rising versions', async () => {
     const subject = uuidv7()
     const wanted = [['support'], ['auditor'], ['auditor', 'support'], []]

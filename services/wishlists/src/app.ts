@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 import { consumeMessages, createProductFeed } from './consumers.ts'
 import { serveWishlists } from './http.ts'
 import type { Deps } from './ports.ts'
+import { createRebuilds } from './rebuilds.ts'
 import { createReplicaStore } from './store/replica.ts'
 import { createWishlistStore } from './store/wishlists.ts'
 import { rebuildReplica } from './use-cases.ts'
@@ -14,7 +15,7 @@ const service = 'wishlists'
 /** Connects everything that wishlists is made of; nothing runs before `start`. */
 export function createApp(config: Config) {
   const runtime = createRuntime({ service, config, topics })
-  const { lifecycle, messaging } = runtime
+  const { lifecycle, logger, messaging } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
@@ -22,19 +23,26 @@ export function createApp(config: Config) {
   const deps: Deps = {
     wishlists: createWishlistStore(database),
     replica: createReplicaStore(database),
-    productFeed: createProductFeed(messaging),
+    productFeed: createProductFeed(messaging, logger),
     clock: () => new Date(),
   }
+  const rebuilds = createRebuilds({
+    replica: deps.replica,
+    rebuild: (options) => rebuildReplica(deps, options),
+    logger,
+  })
   const http = openHttpServer<Operations>(runtime, { routes })
-  serveWishlists(http, deps)
+  serveWishlists(http, { ...deps, rebuilds })
   consumeMessages(messaging, deps)
 
   lifecycle.add(http)
+  lifecycle.add(rebuilds.check)
   lifecycle.add(messaging)
+  lifecycle.add(rebuilds.repair)
   return {
     start: lifecycle.start,
     stop: lifecycle.stop,
     httpPort: http.port,
-    rebuildReplica: () => rebuildReplica(deps),
+    rebuildReplica: rebuilds.run,
   }
 }

@@ -1,10 +1,13 @@
 import type { Operations } from '@halles/contracts/gen/http/wishlists'
 import { type HttpServer, reply } from '@halles/kit/http-server'
 import { requireCaller } from '@halles/kit/tokens'
-import type { Deps } from './ports.ts'
+import type { Deps, Rebuilds } from './ports.ts'
 import { getWishlist, putItem, removeItem } from './use-cases.ts'
 
-export function serveWishlists(server: HttpServer<Operations>, deps: Deps): void {
+export function serveWishlists(
+  server: HttpServer<Operations>,
+  deps: Deps & { rebuilds: Rebuilds },
+): void {
   server.on('getWishlist', async ({ caller }) => ({
     items: await getWishlist(deps, requireCaller(caller).subjectId),
   }))
@@ -12,6 +15,8 @@ export function serveWishlists(server: HttpServer<Operations>, deps: Deps): void
   server.on('putWishlistItem', ({ params: { variantId }, caller }) =>
     putItem(deps, { variantId, customerId: requireCaller(caller).subjectId }),
   )
+
+  server.on('rebuildWishlistReplica', () => deps.rebuilds.run())
 
   server.on('removeWishlistItem', async ({ params: { variantId }, caller }) => {
     await removeItem(deps, { variantId, customerId: requireCaller(caller).subjectId })

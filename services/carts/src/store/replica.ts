@@ -1,4 +1,5 @@
 import { type Database, sql } from '@halles/kit/database'
+import { toDatabaseError } from '@halles/kit/database-errors'
 import { AppError } from '@halles/kit/errors'
 import type { ReplicaProduct } from '../domain.ts'
 import type { ReplicaStore } from '../ports.ts'
@@ -51,9 +52,20 @@ const applyProduct = sql(
     (select count(*) from vanished) + (select count(*) from written) as "changed"`,
 )
 const forgetVersions = sql('carts.forget_versions', 'update replica_products set version = 0')
+const setWhole = (isWhole: boolean) =>
+  `insert into replica_state (is_whole) values (${isWhole})
+   on conflict (id) do update set is_whole = excluded.is_whole`
+const markIncomplete = sql('carts.mark_incomplete', setWhole(false))
+const selectWhole = sql(
+  'carts.select_whole',
+  `select exists (select from replica_products)
+     and exists (select from replica_state where is_whole) as "isWhole"`,
+)
+const lockRebuild = 'select pg_try_advisory_lock(hashtext(\'replica rebuild\')) as "isMine"'
 const removeForgotten = sql(
   'carts.remove_forgotten',
-  `update replica_variants set status = 'removed'
+  `with state as (${setWhole(true)})
+   update replica_variants set status = 'removed'
    where status <> 'removed' and product_id in (
      select product_id from replica_products where version = 0
    )`,
@@ -64,6 +76,10 @@ const maxTries = 5
 
 function toStatus(status: ReplicaProduct['status']): 'sellable' | 'draft' | 'removed' {
   return status === 'active' ? 'sellable' : status
+}
+
+function rebuildUnderWay(): AppError {
+  return new AppError('conflict', 'REBUILD_UNDER_WAY', 'The replica is being rebuilt already.')
 }
 
 export function createReplicaStore(database: Database): ReplicaStore {
@@ -84,6 +100,26 @@ export function createReplicaStore(database: Database): ReplicaStore {
     },
     async removeForgotten() {
       await database.run(removeForgotten)
+    },
+    async markIncomplete() {
+      await database.run(markIncomplete)
+    },
+    async isWhole() {
+      return (await database.maybe<{ isWhole: boolean }>(selectWhole))?.isWhole === true
+    },
+    async exclusively(work) {
+      const client = await database.pool.connect().catch((error: unknown) => {
+        throw toDatabaseError(error)
+      })
+      try {
+        // A lock of the session, because a rebuild takes longer than a transaction may: it ends with
+        // the connection, however this process ends.
+        const { rows } = await client.query<{ isMine: boolean }>(lockRebuild)
+        if (!rows[0]?.isMine) throw rebuildUnderWay()
+        return await work()
+      } finally {
+        client.release(true)
+      }
     },
   }
 }
