@@ -6,26 +6,35 @@ import type { Platform } from './topology.ts'
 const signInLimitMs = 15_000
 
 /**
- * On a first start the administrator's credentials are still on their way to auth when every part
- * is ready; who reads "open" must be able to sign in.
+ * On a first start the administrator's credentials and role are still on their way to auth when
+ * every part is ready; who reads "open" must be able to sign in and to work.
  */
 export async function untilAdministratorCanSignIn(
   { port, secrets }: Platform,
   signal: AbortSignal,
 ): Promise<void> {
   const { email, password } = secrets.admin
+  const call = (path: string, init: RequestInit) =>
+    fetch(`http://127.0.0.1:${port}/api/v1${path}`, {
+      ...init,
+      signal: AbortSignal.timeout(signInLimitMs),
+    })
   // Ever longer pauses: auth closes an account for a while after ten failures.
   for (let pauseMs = 200; !signal.aborted; pauseMs *= 2) {
-    const answer = await fetch(`http://127.0.0.1:${port}/api/v1/sessions`, {
+    const session = await call('/sessions', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ email, password }),
-      signal: AbortSignal.timeout(signInLimitMs),
     })
-    await answer.body?.cancel()
-    if (answer.ok) return
+    if (!session.ok) await session.body?.cancel()
+    else {
+      const { accessToken } = (await session.json()) as { accessToken: string }
+      const answer = await call('/system', { headers: { authorization: `Bearer ${accessToken}` } })
+      await answer.body?.cancel()
+      if (answer.ok) return
+    }
     if (pauseMs > signInLimitMs) {
-      const text = `The administrator could not sign in: status ${answer.status}.`
+      const text = `The administrator could not sign in: status ${session.status}.`
       throw new AppError('unavailable', 'SIGN_IN_FAILED', text)
     }
     await delay(pauseMs)

@@ -10,10 +10,13 @@ import { untilAdministratorCanSignIn } from './first-sign-in.ts'
 import { choosePorts, isPortFree } from './free-ports.ts'
 import type { KeptProcessOptions } from './kept-process.ts'
 import { createLogs, type Logs } from './logs.ts'
+import { checkChoice, type MessagingChoice, recordChoice } from './messaging-choice.ts'
 import { createDatabases, createExtensions, fingerprint } from './postgres-databases.ts'
 import { findPostgresHome, saveHome } from './postgres-home.ts'
+import { type Report, reportChanges } from './report.ts'
 import { loadSecrets } from './secrets.ts'
-import { createNodeProcess, createSupervisor, stopLeftovers } from './supervisor.ts'
+import { type BrokersWanted, choiceOf, openStackBrokers } from './stack-brokers.ts'
+import { createNodeProcess, createSupervisor, type Member, stopLeftovers } from './supervisor.ts'
 import {
   connectionsFor,
   databasePlans,
@@ -25,16 +28,10 @@ import {
   planInstances,
 } from './topology.ts'
 
-export type StackOptions = Omit<Platform, 'secrets'> & {
+export type StackOptions = Omit<Platform, 'secrets' | 'messaging'> & {
+  brokers: BrokersWanted
   replicas: Readonly<Record<string, number>>
   report: Report
-}
-
-/** Where the stack tells people what it does. */
-export type Report = {
-  done(what: string, tookMs: number): void
-  note(text: string): void
-  problem(text: string): void
 }
 
 export type Stack = {
@@ -93,18 +90,17 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
   })
   undo.push(() => logs.close())
   const supervisor = createSupervisor({ dataFolder, url, onProblem: report.problem })
-  const watch = watcher(report, () => supervisor.record())
+  const watch = reportChanges(report, () => supervisor.record())
 
-  const connections = connectionsFor(planned.map(({ part, id }) => ({ part, id, ports: {} })))
-  // The first failure is reported when the other has ended as well, so that nothing runs on.
-  const [bundled, opened] = await Promise.allSettled([
-    bundleIfChanged(entries, report),
-    openDatabase(platform, { logs, connections, undo, report, onChange: watch('postgres') }),
-  ])
-  if (bundled.status === 'rejected') throw bundled.reason
-  if (opened.status === 'rejected') throw opened.reason
-  signal.throwIfAborted()
-  const postgres = opened.value
+  const { postgres, brokers } = await openServers(platform, {
+    brokers: options.brokers,
+    connections: connectionsFor(planned.map(({ part, id }) => ({ part, id, ports: {} }))),
+    entries,
+    assembly,
+    logs,
+    report,
+    watch,
+  })
 
   const instances = await placeInstances(dataFolder, planned)
   supervisor.add({
@@ -115,10 +111,69 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
     process: postgres,
     pid: postgres.serverPid,
   })
+  for (const [name, broker] of brokers.kept) {
+    const { ports, serverPid: pid } = broker
+    supervisor.add({ part: name, instance: name, ports, stage: 0, process: broker, pid })
+  }
+  const connected = { ...platform, messaging: brokers }
+  for (const member of createMembers(connected, { instances, postgres, logs, watch })) {
+    supervisor.add(member)
+  }
+  undo.push(() => supervisor.stop())
+  // A stop during the start must not wait until everything is ready.
+  signal.addEventListener('abort', () => supervisor.stop(), { once: true })
+  await startParts(supervisor.start(), logs)
+  if (postgres.isNew) await untilAdministratorCanSignIn(platform, signal)
+  const control = await listenForControl(dataFolder, (request) => supervisor.control(request))
+  undo.push(() => control.close())
+  return { platform: connected, instances, stop: assembly.stop, kill: () => supervisor.kill() }
+}
+
+type Servers = {
+  brokers: BrokersWanted
+  connections: number
+  entries: readonly string[]
+  assembly: Assembly
+  logs: Logs
+  report: Report
+  watch(name: string): KeptProcessOptions['onChange']
+}
+
+/** Starts what the parts need: PostgreSQL and the brokers, while their sources are bundled. */
+async function openServers(platform: Platform, servers: Servers) {
+  const { brokers: wanted, assembly, logs, report, watch } = servers
+  const { undo, signal } = assembly
+  const { dataFolder } = platform
+  const choice = choiceOf(wanted)
+  checkChoice(dataFolder, choice)
+  // The first failure is reported when the others have ended as well, so that nothing runs on.
+  const [bundled, opened, connected] = await Promise.allSettled([
+    bundleIfChanged(servers.entries, report),
+    openDatabase(platform, { ...servers, choice, undo, onChange: watch('postgres') }),
+    openStackBrokers(wanted, { dataFolder, logs, report, onChange: watch }, signal),
+  ])
+  if (connected.status === 'fulfilled') undo.push(connected.value.stop)
+  if (bundled.status === 'rejected') throw bundled.reason
+  if (opened.status === 'rejected') throw opened.reason
+  if (connected.status === 'rejected') throw connected.reason
+  signal.throwIfAborted()
+  recordChoice(dataFolder, choice)
+  return { postgres: opened.value, brokers: connected.value }
+}
+
+type Launch = {
+  instances: readonly Instance[]
+  postgres: EmbeddedPostgres
+  logs: Logs
+  watch(name: string): KeptProcessOptions['onChange']
+}
+
+function createMembers(platform: Platform, launch: Launch): Member[] {
+  const { instances, postgres, logs, watch } = launch
   const passwords = platform.secrets.databases
   const urlOf = (database: string, role: string) =>
     postgres.url(database, { name: role, password: passwords[role] ?? '' })
-  for (const instance of instances) {
+  return instances.map((instance) => {
     const { part, id, ports } = instance
     const kept = createNodeProcess({
       name: id,
@@ -129,16 +184,8 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
       logs,
       onChange: watch(id),
     })
-    supervisor.add({ part: part.name, instance: id, ports, stage: part.stage, process: kept })
-  }
-  undo.push(() => supervisor.stop())
-  // A stop during the start must not wait until everything is ready.
-  signal.addEventListener('abort', () => supervisor.stop(), { once: true })
-  await startParts(supervisor.start(), logs)
-  if (postgres.isNew) await untilAdministratorCanSignIn(platform, signal)
-  const control = await listenForControl(dataFolder, (request) => supervisor.control(request))
-  undo.push(() => control.close())
-  return { platform, instances, stop: assembly.stop, kill: () => supervisor.kill() }
+    return { part: part.name, instance: id, ports, stage: part.stage, process: kept }
+  })
 }
 
 async function startParts(started: Promise<void>, logs: Logs): Promise<void> {
@@ -167,19 +214,6 @@ async function checkPort(port: number, host: string): Promise<void> {
     'PORT_IN_USE',
     `Port ${port} is in use by another program. Stop that, or choose another port: npm start -- --port ${port + 1} (or PORT=${port + 1}).`,
   )
-}
-
-/** Reports each part that becomes ready, crashes or comes back. */
-function watcher(report: Report, record: () => void) {
-  return (name: string): KeptProcessOptions['onChange'] => {
-    let startedAtMs = performance.now()
-    return ({ state, reason }) => {
-      record()
-      if (state === 'starting') startedAtMs = performance.now()
-      if (state === 'ready') report.done(name, performance.now() - startedAtMs)
-      if (state === 'waiting') report.problem(`${reason}; it is started again.`)
-    }
-  }
 }
 
 async function placeInstances(
@@ -228,6 +262,7 @@ async function bundleIfChanged(entries: readonly string[], report: Report): Prom
 }
 
 type DatabaseContext = {
+  choice: MessagingChoice
   logs: Logs
   connections: number
   undo: Undo
@@ -260,7 +295,7 @@ async function openDatabase(
   if (postgres.isNew) report.done('database created', performance.now() - startedAtMs)
   undo.push(() => postgres.stop())
   await postgres.start()
-  const plans = databasePlans(secrets)
+  const plans = databasePlans(secrets, context.choice)
   const databases = fingerprint(plans)
   if (postgres.isNew || home.databases !== databases) {
     const atMs = performance.now()

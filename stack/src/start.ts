@@ -1,8 +1,11 @@
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { AppError } from '@halles/kit/errors'
-import { commandOf, isAlive, parentOf } from './processes.ts'
-import { type Report, type Stack, type StackOptions, startStack } from './stack.ts'
+import { type Report, terminalReport as report } from './report.ts'
+import { type Stack, type StackOptions, startStack } from './stack.ts'
+import { readWanted } from './stack-brokers.ts'
 import { canSharePort, defaultReplicas, parts } from './topology.ts'
+import { watchNpm } from './watch-npm.ts'
 
 const help = `Starts the whole platform on this machine.
 
@@ -12,8 +15,15 @@ const help = `Starts the whole platform on this machine.
   --data DIR           folder for everything that is kept (or HALLES_DATA; .halles)
   --replicas a=2,b=3   processes of a part (gateway=2, everything else 1)
   --host ADDRESS       address to listen on (0.0.0.0: every network; 127.0.0.1: this machine only)
+  --brokers            messages in RabbitMQ and Kafka instead of PostgreSQL: they are started here
+                       (installed where they are missing, see npm run brokers -- --help), unless
+                       AMQP_URL or KAFKA_BROKERS say where they are
   --verbose            say more while starting, and log at level debug
   --help               this text
+
+AMQP_URL and KAFKA_BROKERS (with KAFKA_USERNAME, KAFKA_PASSWORD, KAFKA_SASL_MECHANISM, KAFKA_TLS and
+KAFKA_TLS_CA) put the messages there also without --brokers. A data folder stays with the kind of
+broker that it was first used with.
 
 Also read: PUBLIC_URL, SHOP_CURRENCY (EUR), DEMO_CATALOGUE (true), LOG_LEVEL (info), ADMIN_EMAIL,
 STRIPE_API_KEY with STRIPE_WEBHOOK_SECRET to take real payments instead of the sandbox's, and
@@ -51,6 +61,7 @@ function parseArguments() {
         data: { type: 'string' },
         replicas: { type: 'string', default: '' },
         host: { type: 'string', default: '0.0.0.0' },
+        brokers: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -89,6 +100,7 @@ function readOptions(report: Report): StackOptions {
     hasDemoCatalogue: env.DEMO_CATALOGUE !== 'false',
     stripe: apiKey && webhookSecret ? { apiKey, webhookSecret } : undefined,
     overrides: env,
+    brokers: readWanted(env, values.brokers),
     replicas,
     report,
   }
@@ -96,14 +108,8 @@ function readOptions(report: Report): StackOptions {
 
 const say = (text: string) => void process.stdout.write(`${text}\n`)
 
-const report: Report = {
-  done: (what, tookMs) => say(`  ${what.padEnd(18)} ready after ${(tookMs / 1_000).toFixed(2)} s`),
-  note: (text) => say(`  ${text}`),
-  problem: (text) => void process.stderr.write(`  ! ${text}\n`),
-}
-
 function summarize({ platform, instances }: Stack, tookMs: number): void {
-  const { publicUrl, secrets, dataFolder } = platform
+  const { publicUrl, secrets, dataFolder, messaging } = platform
   const sandbox = instances.find(({ part }) => part.name === 'stripe-sandbox')
   say(`
 Halles is open after ${(tookMs / 1_000).toFixed(1)} s: ${instances.length} processes and PostgreSQL.
@@ -114,28 +120,11 @@ Halles is open after ${(tookMs / 1_000).toFixed(1)} s: ${instances.length} proce
     sandbox ? `\n  Card sandbox    http://localhost:${sandbox.ports.http} (no real money)` : ''
   }
   Administrator   ${secrets.admin.email}  ${secrets.admin.password}
-  Data and logs   ${dataFolder}
+  Data and logs   ${dataFolder}${
+    messaging?.addresses.redisUrl ? `\n  Brokers         ${join(dataFolder, 'brokers.json')}` : ''
+  }
 
 Ctrl-C stops it.`)
-}
-
-/**
- * Calls back when the npm that started us is gone: killed with -9 it cannot tell us, and we would
- * go on without anybody who can stop us.
- */
-function watchNpm(onGone: () => void): void {
-  if (process.env.npm_lifecycle_event === undefined) return
-  // Between npm and us there is a shell, unless it replaced itself by us.
-  const npm = [process.ppid, parentOf(process.ppid)].find(
-    (pid) => pid !== undefined && /^npm\b/.test(commandOf(pid)),
-  )
-  if (npm === undefined) return
-  const timer = setInterval(() => {
-    if (isAlive(npm)) return
-    clearInterval(timer)
-    onGone()
-  }, 1_000)
-  timer.unref()
 }
 
 // npm passes a terminal's Ctrl-C on although we get it ourselves: the second one is not a person's.

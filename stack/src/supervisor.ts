@@ -196,6 +196,9 @@ function untilReadyMessage(child: ChildProcess, signal: AbortSignal): Promise<bo
   })
 }
 
+// What keeps data ends in its own time, and the next start sees to it.
+const isServer = (part: string) => ['postgres', 'rabbitmq', 'kafka', 'redis'].includes(part)
+
 // Less than a service's longest drain: whoever starts again waits for it.
 const leftoverDrainMs = 5_000
 
@@ -207,7 +210,7 @@ export async function stopLeftovers(dataFolder: string): Promise<number> {
   const known = readProcesses(dataFolder)
   const left = (known?.processes ?? []).filter(
     ({ part, pid, startMark: mark }) =>
-      part !== 'postgres' &&
+      !isServer(part) &&
       pid !== undefined &&
       mark !== '' &&
       commandOf(pid) !== '' &&

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { needsBrokers, startTestBrokers } from './test-brokers.ts'
 import { type FileResult, findTestFiles, runTestFile } from './test-files.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -9,15 +10,20 @@ const help = `Runs the tests: npm test -- [FILE or FOLDER ...] [--only PATTERN]
   --only PATTERN   files whose path matches the regular expression
 
 HALLES_TEST_POSTGRES (URL of a superuser) uses that server instead of starting one.
+RabbitMQ, Kafka and Redis are started where they are installed and a chosen file needs them;
+HALLES_TEST_BROKERS=install installs them first (as root, Debian packages), none leaves them out;
+HALLES_TEST_AMQP_URL, HALLES_TEST_KAFKA_BROKERS and HALLES_TEST_REDIS_URL use those that run.
 `
 
 // The machine that this is made for has two cores.
 const concurrency = 2
-// The end-to-end file walks through the whole shop several times; the others take seconds.
-const fileLimitMs = (file: string) => (isEndToEnd(file) ? 10 : 4) * 60_000
-const wholeLimitMs = 25 * 60_000
+// Files that run the whole shop walk through it several times, those on brokers send ten thousand
+// messages while consumers are killed; the others take seconds.
+const fileLimitMs = (file: string) => (runsAlone(file) ? 10 : needsBrokers(file) ? 7 : 4) * 60_000
+const wholeLimitMs = 28 * 60_000
 
-const isEndToEnd = (file: string) => file.startsWith('tests/e2e/')
+/** The running shop is measured against deadlines: nothing else may take the cores. */
+const runsAlone = (file: string) => /^tests\/(e2e|resilience)\//.test(file)
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 function report({ file, passed, failures, skips, seconds }: FileResult): void {
@@ -27,15 +33,22 @@ function report({ file, passed, failures, skips, seconds }: FileResult): void {
   say(`${failures.length > 0 ? '✗' : '✓'} ${file}  ${counts.join(', ')}  (${seconds.toFixed(1)} s)`)
 }
 
+type Running = {
+  width: number
+  whole: AbortSignal
+  /** Resolves when the brokers take work; tests find them in the environment. */
+  brokers: Promise<unknown>
+}
+
 async function runFiles(
   files: readonly string[],
-  width: number,
-  whole: AbortSignal,
+  { width, whole, brokers }: Running,
 ): Promise<FileResult[]> {
   const results: FileResult[] = []
   const queue = [...files]
   const work = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      if (needsBrokers(file)) await brokers
       const result = whole.aborted
         ? notRun(file)
         : await runTestFile(
@@ -95,16 +108,21 @@ async function main(): Promise<number> {
   }
 
   const postgres = await providePostgres()
+  const brokers = startTestBrokers(process.env, files)
+  // Told by the first file that waits for them, or by the stop at the end.
+  brokers.catch(() => undefined)
   try {
-    const quick = files.filter((file) => !isEndToEnd(file))
-    const results = await runFiles(quick, concurrency, whole.signal)
-    // The running shop is measured against deadlines: nothing else may take the cores.
-    results.push(...(await runFiles(files.filter(isEndToEnd), 1, whole.signal)))
-    await postgres?.stop()
+    // They start meanwhile.
+    const quick = files.filter((file) => !runsAlone(file))
+    quick.sort((a, b) => Number(needsBrokers(a)) - Number(needsBrokers(b)))
+    const running = { whole: whole.signal, brokers }
+    const results = await runFiles(quick, { ...running, width: concurrency })
+    results.push(...(await runFiles(files.filter(runsAlone), { ...running, width: 1 })))
+    await brokers
     return summarize(results)
   } finally {
     clearTimeout(timer)
-    await postgres?.stop()
+    await Promise.allSettled([brokers.then((some) => some.stop()), postgres?.stop()])
   }
 }
 

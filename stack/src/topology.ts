@@ -1,4 +1,7 @@
 import { join } from 'node:path'
+import { publicPart } from '@halles/kit/sealing-keys'
+import type { BrokerAddresses } from './brokers/given.ts'
+import type { MessagingChoice } from './messaging-choice.ts'
 import type { DatabasePlan } from './postgres-databases.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -17,6 +20,12 @@ export type Platform = {
   /** Given by the user: then payments talks to Stripe and the sandbox stays away. */
   stripe: { apiKey: string; webhookSecret: string } | undefined
   secrets: Secrets
+  /** Brokers that services use; what is not there is embedded, in PostgreSQL. */
+  messaging?: {
+    addresses: BrokerAddresses
+    /** Settings with which services sign in to Kafka. */
+    kafkaAccess: Readonly<Record<string, string>>
+  }
   /** Settings for one part from outside: `HALLES_GATEWAY_CACHE_BYTES` becomes its `CACHE_BYTES`. */
   overrides: Readonly<Record<string, string | undefined>>
 }
@@ -52,6 +61,10 @@ const admin = ({ secrets }: Platform) => ({
   ADMIN_EMAIL: secrets.admin.email,
 })
 
+// The newest key alone, and only its public part: customers can write to auth and read nothing back.
+const sealingKeyOf = ({ secrets: { credentialsKeys } }: Platform) =>
+  JSON.stringify(credentialsKeys.slice(0, 1).map(publicPart)[0])
+
 /** The platform: who there is, who owns which database, who calls whom. */
 export const parts: readonly Part[] = [
   {
@@ -73,7 +86,10 @@ export const parts: readonly Part[] = [
     database: 'credentials',
     calls: [],
     stage: 1,
-    settings: ({ secrets }) => ({ SIGNING_KEY_SECRET: secrets.signingKeySecret }),
+    settings: ({ secrets }) => ({
+      SIGNING_KEY_SECRET: secrets.signingKeySecret,
+      CREDENTIALS_PRIVATE_KEYS: JSON.stringify(secrets.credentialsKeys),
+    }),
   }),
   service('rbac', { calls: [], stage: 1, settings: admin }),
   service('customers', {
@@ -81,6 +97,7 @@ export const parts: readonly Part[] = [
     settings: (platform) => ({
       ...admin(platform),
       ADMIN_PASSWORD: platform.secrets.admin.password,
+      CREDENTIALS_PUBLIC_KEY: sealingKeyOf(platform),
     }),
   }),
   service('products', {
@@ -137,10 +154,15 @@ export function partsOf(platform: Pick<Platform, 'stripe'>): Part[] {
 
 export type Instance = { part: Part; id: string; ports: Record<string, number> }
 
-/** The databases: one per service, and the brokers' that all services share. */
-export function databasePlans(secrets: Secrets): DatabasePlan[] {
+/** The databases: one per service, and that of embedded messages, which all services share. */
+export function databasePlans(
+  secrets: Secrets,
+  { queues, topics }: MessagingChoice,
+): DatabasePlan[] {
   const own = parts.flatMap(({ name, database }) => (database ? [{ database, role: name }] : []))
-  return [...own, { database: 'messages', role: 'messages' }].map((plan) => ({
+  const isEmbedded = queues === 'embedded' || topics === 'embedded'
+  const shared = isEmbedded ? [{ database: 'messages', role: 'messages' }] : []
+  return [...own, ...shared].map((plan) => ({
     ...plan,
     password: secrets.databases[plan.role] ?? '',
   }))
@@ -177,13 +199,18 @@ export function planInstances(
 export function environmentOf(
   instance: Instance,
   platform: Platform,
-  context: { instances: readonly Instance[]; urlOf(database: string, role: string): string },
+  context: {
+    instances: readonly Instance[]
+    urlOf(database: string, role: string): string
+    /** The name of the machine that a part runs on, where that is not this one. */
+    hostOf?(part: string): string
+  },
 ): Record<string, string> {
   const { part, ports } = instance
   const addresses = (name: string, kind: string, prefix: string) =>
     context.instances
       .filter((each) => each.part.name === name)
-      .map((each) => `${prefix}127.0.0.1:${each.ports[kind]}`)
+      .map((each) => `${prefix}${context.hostOf?.(name) ?? '127.0.0.1'}:${each.ports[kind]}`)
       .join(',')
   const portOf = (name: string) =>
     context.instances.find((each) => each.part.name === name)?.ports.http ?? 0
@@ -203,7 +230,7 @@ export function environmentOf(
     ...(part.database ? { DATABASE_URL: context.urlOf(part.database, part.name) } : {}),
     ...(isService
       ? {
-          MESSAGES_URL: context.urlOf('messages', 'messages'),
+          ...messagingOf(platform, context.urlOf),
           INTERNAL_SECRET: platform.secrets.internalSecret,
           JWKS_URLS: addresses('auth', 'http', 'http://')
             .split(',')
@@ -219,6 +246,22 @@ export function environmentOf(
     ),
     ...part.settings?.(platform, portOf),
     ...overridesOf(part.name, platform.overrides),
+  }
+}
+
+/** Where a service finds its messages. */
+function messagingOf(
+  { messaging }: Platform,
+  urlOf: (database: string, role: string) => string,
+): Record<string, string> {
+  const { amqpUrl, kafkaBrokers } = messaging?.addresses ?? {}
+  const isWhole = amqpUrl !== undefined && kafkaBrokers !== undefined
+  return {
+    ...(isWhole ? {} : { MESSAGES_URL: urlOf('messages', 'messages') }),
+    ...(amqpUrl === undefined ? {} : { AMQP_URL: amqpUrl }),
+    ...(kafkaBrokers === undefined
+      ? {}
+      : { KAFKA_BROKERS: kafkaBrokers, ...messaging?.kafkaAccess }),
   }
 }
 

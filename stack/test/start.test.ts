@@ -72,6 +72,13 @@ test('secrets are made once, kept, completed for new roles, and never replaced w
   assert.equal(second.databases.carts, first.databases.carts)
   assert.ok(second.databases.orders)
   assert.deepEqual(loadSecrets(folder, ['carts', 'orders']), second)
+  // A data folder from before there was such a secret.
+  const { credentialsKeys, ...older } = second
+  writeFileSync(join(folder, 'secrets.json'), JSON.stringify(older))
+  const completed = loadSecrets(folder, ['carts', 'orders'])
+  assert.ok(completed.credentialsKeys[0]?.d)
+  assert.notDeepEqual(completed.credentialsKeys, credentialsKeys)
+  assert.deepEqual(loadSecrets(folder, ['carts', 'orders']), completed)
   const { email, password } = first.admin
   assert.deepEqual(readJson(join(folder, 'admin.json')), { email, password })
   writeFileSync(join(folder, 'secrets.json'), '{"postgresPassword":')

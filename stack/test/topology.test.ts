@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createOpeningKey, publicPart } from '@halles/kit/sealing-keys'
 import { choosePorts } from '../src/free-ports.ts'
 import {
   environmentOf,
@@ -11,6 +12,7 @@ import {
   planInstances,
 } from '../src/topology.ts'
 
+const [newKey, oldKey] = [createOpeningKey(), createOpeningKey()]
 const platform: Platform = {
   dataFolder: '/data',
   port: 8080,
@@ -26,6 +28,7 @@ const platform: Platform = {
     databases: {},
     internalSecret: 'internal-secret',
     signingKeySecret: 'signing-secret',
+    credentialsKeys: [newKey, oldKey],
     orderTokenSecret: 'order-secret',
     stripeApiKey: 'sk_test_1',
     stripeWebhookSecret: 'whsec_1',
@@ -88,6 +91,9 @@ test('a secret reaches only the parts that need it', async () => {
   assert.deepEqual(holders('postgres-password'), [])
   assert.deepEqual(holders('admin-password'), ['customers-1'])
   assert.deepEqual(holders('signing-secret'), ['auth-1'])
+  for (const { d } of [newKey, oldKey]) assert.deepEqual(holders(d), ['auth-1'])
+  const { CREDENTIALS_PUBLIC_KEY = '' } = all.get('customers-1') ?? {}
+  assert.deepEqual(JSON.parse(CREDENTIALS_PUBLIC_KEY), publicPart(newKey))
   assert.deepEqual(holders('order-secret'), ['orders-1'])
   assert.deepEqual(holders('sk_test_1'), ['stripe-sandbox-1', 'payments-1'])
   assert.deepEqual(holders('/users'), ['customers-1'])

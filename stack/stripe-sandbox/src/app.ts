@@ -1,10 +1,15 @@
 import { once } from 'node:events'
+import { createFaults, type Faults } from './faults/registry.ts'
 import { createServer } from './http.ts'
 import { createIdempotency } from './idempotency.ts'
 import { mintId } from './ids.ts'
+import { defaultLimits, pruneStore } from './retention.ts'
+import type { MethodType } from './shapes/payment-methods.ts'
 import { openStore } from './store.ts'
-import { type Deps, expireDueSessions } from './use-cases.ts'
-import { createWebhooks } from './webhooks.ts'
+import { createTaskTimer } from './tasks-timer.ts'
+import type { Deps } from './use-cases/deps.ts'
+import { expireDueSessions } from './use-cases/sessions.ts'
+import { createWebhooks } from './webhooks/webhooks.ts'
 
 export type SandboxLogger = {
   warn(fields: object, message: string): void
@@ -14,11 +19,11 @@ export type SandboxLogger = {
 export type SandboxOptions = {
   /** The key that callers must present. */
   apiKey: string
-  /** The secret that signs webhooks. */
-  webhookSecret: string
+  /** The secret that signs webhooks, or several during a rotation: each signs. */
+  webhookSecret: string | readonly string[]
   /** Where webhooks go; events wait while there is none (see `sendWebhooksTo`). */
   webhookUrl?: string | undefined
-  /** Event types to send; all when absent. */
+  /** Event types to send; all when absent or `*`. */
   webhookEvents?: readonly string[] | undefined
   /** Where the state is kept; in memory when absent. */
   dataDir?: string | undefined
@@ -32,6 +37,15 @@ export type SandboxOptions = {
   webhookConcurrency?: number | undefined
   /** Stripe refuses sessions shorter than 30 minutes. */
   minimumSessionSeconds?: number | undefined
+  /** What the account has switched on in the dashboard; `defaultPaymentMethods`. */
+  paymentMethods?: readonly MethodType[] | undefined
+  /** How long a bank takes for a refund, a debit or a verdict; `defaultBankDelayMs`. */
+  bankDelayMs?: number | undefined
+  /** How long money is held for a capture; seven days, as Stripe's cards. */
+  authorizationMs?: number | undefined
+  /** How many objects and events are kept; beyond, the oldest go. */
+  maxObjects?: number | undefined
+  maxEvents?: number | undefined
   /** Milliseconds since 1970. */
   clock?: (() => number) | undefined
   logger?: SandboxLogger | undefined
@@ -43,6 +57,10 @@ export type Sandbox = {
   port: number
   /** Points the webhooks at an address that was not known at the start. */
   sendWebhooksTo(url: string): void
+  /** Rolls the secrets: from now on exactly these sign. */
+  signWith(secrets: readonly string[]): void
+  /** What goes wrong on demand; the same that the inspection API switches. */
+  faults: Faults
   stop(): Promise<void>
 }
 
@@ -51,12 +69,18 @@ export const defaultRetryScheduleMs = [
   500, 3_000, 12_000, 30_000, 60_000, 72_000, 72_000, 72_000, 72_000, 72_000,
 ]
 
+/** All that the sandbox knows; a session offers those that fit its currency and capture. */
+export const defaultPaymentMethods: readonly MethodType[] = ['card', 'sepa_debit', 'bacs_debit']
+
+/** Where a bank takes days, tests wait this long. */
+export const defaultBankDelayMs = 2_000
+const defaultAuthorizationMs = 7 * 86_400_000
+
 // Expiry is seen at most this late.
 const expiryTickMs = 500
 const expiryBatch = 100
-const housekeepingMs = 3_600_000
-// As long as Stripe shows events.
-const eventAgeSeconds = 30 * 86_400
+// A pass deletes two thousand at most, so it must keep up with the busiest replay.
+const housekeepingMs = 5_000
 // Requests and deliveries under way when it stops get this long; undelivered events are kept.
 const drainMs = 5_000
 
@@ -73,29 +97,40 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   let webhookUrl = options.webhookUrl ?? null
   let publicUrl = options.publicUrl?.replace(/\/+$/, '') ?? ''
   const store = openStore(options.dataDir, (error) => logger.error({ error }, 'A commit failed'))
+  const faults = createFaults()
+  let secrets = [options.webhookSecret].flat()
   const webhooks = createWebhooks({
     store,
     clock,
     url: () => webhookUrl,
-    secret: options.webhookSecret,
+    secrets: () => secrets,
     retryScheduleMs: options.retryScheduleMs ?? defaultRetryScheduleMs,
     timeoutMs: options.webhookTimeoutMs ?? 10_000,
     concurrency: options.webhookConcurrency ?? 32,
+    faults,
     onGivenUp: (eventId, { status, error }) =>
       logger.warn({ eventId, status, error }, 'A webhook was given up after its last retry'),
   })
-  const subscribed = options.webhookEvents && new Set(options.webhookEvents)
+  const tasks = createTaskTimer(() => deps, clock)
   const deps: Deps = {
     store,
     clock,
     mint: mintId,
     publicUrl: () => publicUrl,
     minimumSessionSeconds: options.minimumSessionSeconds ?? 1_800,
-    isSubscribed: (type) => subscribed?.has(type) ?? true,
+    paymentMethods: options.paymentMethods ?? defaultPaymentMethods,
+    bankDelayMs: options.bankDelayMs ?? defaultBankDelayMs,
+    authorizationMs: options.authorizationMs ?? defaultAuthorizationMs,
+    isSubscribed: toSubscription(options.webhookEvents),
     wakeWebhooks: webhooks.wake,
+    wakeTasks: tasks.wake,
+  }
+  const signWith = (next: readonly string[]) => {
+    secrets = [...next]
   }
   const idempotency = createIdempotency(store, clock)
-  const server = createServer({ deps, apiKey: options.apiKey, idempotency, webhooks, logger })
+  const inspected = { deps, webhooks, faults, tasks, signWith }
+  const server = createServer({ ...inspected, apiKey: options.apiKey, idempotency, logger })
   server.listen(options.port ?? 0, host)
   try {
     await once(server, 'listening')
@@ -107,8 +142,9 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const url = `http://${host}:${port}`
   if (publicUrl === '') publicUrl = url
-  const timers = startTimers(deps, idempotency.forgetOld)
+  const timers = startTimers(deps, options)
   webhooks.wake()
+  tasks.wake()
   return {
     url,
     host,
@@ -117,25 +153,32 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       webhookUrl = next
       webhooks.wake()
     },
+    signWith,
+    faults,
     async stop() {
       timers.stop()
+      tasks.stop()
       await Promise.all([closeServer(server), webhooks.stop(drainMs)])
       store.close()
     },
   }
 }
 
-function startTimers(deps: Deps, forgetOldAnswers: () => void): { stop(): void } {
+function toSubscription(types: readonly string[] | undefined): (type: string) => boolean {
+  const subscribed = new Set(types ?? ['*'])
+  return subscribed.has('*') ? () => true : (type) => subscribed.has(type)
+}
+
+function startTimers(deps: Deps, options: SandboxOptions): { stop(): void } {
+  const limits = {
+    maxObjects: options.maxObjects ?? defaultLimits.maxObjects,
+    maxEvents: options.maxEvents ?? defaultLimits.maxEvents,
+  }
   const expiry = setInterval(() => expireDueSessions(deps, expiryBatch), expiryTickMs)
-  const housekeeping = setInterval(() => {
-    forgetOldAnswers()
-    const before = Math.floor(deps.clock() / 1000) - eventAgeSeconds
-    deps.store.write(
-      'DELETE FROM attempts WHERE event_id IN (SELECT id FROM events WHERE created < ?)',
-      before,
-    )
-    deps.store.write('DELETE FROM events WHERE created < ? AND next_at IS NULL', before)
-  }, housekeepingMs)
+  const housekeeping = setInterval(
+    () => pruneStore(deps.store, limits, deps.clock()),
+    housekeepingMs,
+  )
   return {
     stop() {
       clearInterval(expiry)

@@ -1,8 +1,19 @@
+import type { DisputeReason } from './shapes/disputes.ts'
+
 /** What is kept of a card: never its number, never its security code. */
 export type Card = { brand: string; last4: string; expMonth: number; expYear: number }
 
 export type Decline = { code: string; declineCode: string; message: string }
-export type Behaviour = { needsAuthentication: boolean; decline: Decline | null }
+/** What will happen to a payment by this card or account. */
+export type Behaviour = {
+  needsAuthentication: boolean
+  decline: Decline | null
+  /** Refunds take their time, or are sent back by the bank after all. */
+  refunds?: 'pending' | 'fail'
+  dispute?: { reason: DisputeReason; isInquiry: boolean }
+  /** How a bank answers a direct debit later. */
+  debit?: { outcome: 'succeeded' | 'failed'; isSlow: boolean }
+}
 export type CardEntry = { card: Card; behaviour: Behaviour }
 export type CardFault = { field: 'number' | 'expiry' | 'cvc'; message: string }
 
@@ -29,7 +40,7 @@ const declines = {
   ),
 }
 
-const approved: Behaviour = { needsAuthentication: false, decline: null }
+export const approved: Behaviour = { needsAuthentication: false, decline: null }
 const authenticated: Behaviour = { needsAuthentication: true, decline: null }
 
 /** Stripe's published test numbers. Any other number is declined, as in Stripe's test mode. */
@@ -50,6 +61,14 @@ const testNumbers = new Map<string, Behaviour>([
   ['4000000000000069', { needsAuthentication: false, decline: declines.expired }],
   ['4000000000000127', { needsAuthentication: false, decline: declines.cvc }],
   ['4000000000000119', { needsAuthentication: false, decline: declines.processing }],
+  ['4000000000007726', { ...approved, refunds: 'pending' }],
+  ['4000000000005126', { ...approved, refunds: 'fail' }],
+  ['4000000000000259', { ...approved, dispute: { reason: 'fraudulent', isInquiry: false } }],
+  [
+    '4000000000002685',
+    { ...approved, dispute: { reason: 'product_not_received', isInquiry: false } },
+  ],
+  ['4000000000001976', { ...approved, dispute: { reason: 'fraudulent', isInquiry: true } }],
 ])
 
 function decline(code: string, declineCode: string, message: string): Decline {

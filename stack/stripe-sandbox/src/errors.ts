@@ -1,34 +1,49 @@
+import type { Intent } from './shapes/intents.ts'
+
 type ErrorType = 'invalid_request_error' | 'idempotency_error' | 'card_error' | 'api_error'
 
-type ErrorBody = {
+export type ErrorBody = {
   type: ErrorType
   message: string
   code?: string | undefined
+  decline_code?: string | undefined
   param?: string | undefined
+  charge?: string | undefined
+  payment_intent?: Intent | undefined
 }
 
-/** What the API answers instead of a result; `isKept` when a repeated idempotency key replays it. */
+/** What the API answers instead of a result. */
 export class ApiError extends Error {
   readonly status: number
   readonly body: ErrorBody
+  /** Whether a repeated idempotency key replays it. */
   readonly isKept: boolean
+  readonly headers: { [name: string]: string }
 
-  constructor(status: number, body: ErrorBody, isKept = false) {
+  constructor(
+    status: number,
+    body: ErrorBody,
+    options: { isKept?: boolean; headers?: { [name: string]: string } } = {},
+  ) {
     super(body.message)
     this.status = status
     this.body = body
-    this.isKept = isKept
+    this.isKept = options.isKept ?? false
+    this.headers = options.headers ?? {}
   }
 }
 
+type Fields = Partial<Omit<ErrorBody, 'type' | 'message'>>
+
 /** A request that is wrong by itself: nothing was executed, so its idempotency key stays free. */
-export function invalid(message: string, fields: { code?: string; param?: string } = {}): ApiError {
+export function invalid(message: string, fields: Fields = {}): ApiError {
   return new ApiError(400, { type: 'invalid_request_error', message, ...fields })
 }
 
 /** A sound request that the object's state refuses. */
-export function refused(message: string, fields: { code?: string; param?: string } = {}): ApiError {
-  return new ApiError(400, { type: 'invalid_request_error', message, ...fields }, true)
+export function refused(message: string, fields: Fields = {}): ApiError {
+  const body: ErrorBody = { type: 'invalid_request_error', message, ...fields }
+  return new ApiError(400, body, { isKept: true })
 }
 
 export function missing(kind: string, id: string, param: string, status = 404): ApiError {
@@ -50,7 +65,9 @@ export function toErrorBody(error: ApiError, requestId: string): string {
   return JSON.stringify({
     error: {
       ...error.body,
-      ...(code === undefined ? {} : { doc_url: `https://stripe.com/docs/error-codes/${code}` }),
+      ...(code === undefined
+        ? {}
+        : { doc_url: `https://stripe.com/docs/error-codes/${code.replaceAll('_', '-')}` }),
       request_log_url: `https://dashboard.stripe.com/test/logs/${requestId}`,
     },
   })

@@ -1,6 +1,7 @@
-import type { SessionDetails } from './domain.ts'
+import type { SessionDetails } from './domain/decision.ts'
 import { invalid } from './errors.ts'
-import { type Kind, listBodies, type Store } from './store.ts'
+import { byCharge, type Kind, listBodies } from './objects.ts'
+import type { Store } from './store.ts'
 
 type Json = { [name: string]: unknown }
 
@@ -30,7 +31,14 @@ const expandable: { [object: string]: { [field: string]: Kind | 'list' | null } 
     balance_transaction: null,
     customer: null,
   },
-  refund: { charge: 'charge', payment_intent: 'payment_intent', balance_transaction: null },
+  refund: {
+    charge: 'charge',
+    payment_intent: 'payment_intent',
+    payment_method: 'payment_method',
+    balance_transaction: null,
+    customer: null,
+  },
+  dispute: { charge: 'charge', payment_intent: 'payment_intent' },
   event: {},
 }
 
@@ -91,7 +99,7 @@ function refundsOf(store: Store, charge: Json): Json {
       startingAfter: undefined,
       endingBefore: undefined,
       created: {},
-      where: [{ condition: `json_extract(body, '$.charge') = ?`, value: String(charge.id) }],
+      where: [{ condition: byCharge, value: String(charge.id) }],
     },
   )
   return {

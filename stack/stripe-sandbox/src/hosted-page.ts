@@ -1,11 +1,14 @@
+import { parseBacs, parseIban } from './bank-debits.ts'
 import { parseCard } from './cards.ts'
-import type { Checkout } from './domain.ts'
+import type { Checkout } from './domain/decision.ts'
 import { ApiError } from './errors.ts'
 import { parseForm } from './form.ts'
-import { authenticationPage, cardPage, type FormFault, messagePage } from './pages.ts'
-import type { Intent, PaymentMethod } from './payment-shapes.ts'
-import type { Session } from './session-shapes.ts'
-import { authenticate, type Deps, openCheckout, payByCard } from './use-cases.ts'
+import { authenticationPage, type FormFault, messagePage, payPage } from './pages.ts'
+import type { Intent } from './shapes/intents.ts'
+import type { PaymentMethod } from './shapes/payment-methods.ts'
+import type { Session } from './shapes/sessions.ts'
+import type { Deps } from './use-cases/deps.ts'
+import { authenticate, openCheckout, pay } from './use-cases/sessions.ts'
 
 export type PageAnswer = { status: number; headers: { [name: string]: string }; body: string }
 
@@ -15,7 +18,7 @@ export function showPage(deps: Deps, sessionId: string): PageAnswer {
   const closed = closedPage(checkout)
   if (checkout === null || closed !== null) return closed ?? unknownPage()
   const needsAuthentication = checkout.intent?.status === 'requires_action'
-  const body = needsAuthentication ? authenticationPage(checkout) : cardPage(checkout, null)
+  const body = needsAuthentication ? authenticationPage(checkout) : payPage(checkout, null)
   return html(200, body, checkout.session)
 }
 
@@ -44,19 +47,26 @@ export function submitPage(deps: Deps, sessionId: string, body: string): PageAns
 
 const malformedForm: FormFault = { field: null, message: 'The form could not be read. Try again.' }
 
-type Fields = { number: string; expiry: string; cvc: string; email: string; authentication: string }
+const fieldNames = [
+  'number',
+  'expiry',
+  'cvc',
+  'iban',
+  'sort_code',
+  'account',
+  'email',
+  'authentication',
+] as const
+type Fields = { [name in (typeof fieldNames)[number]]: string }
 
 function readFields(body: string): Fields | null {
   try {
     const form = parseForm(body)
-    const field = (name: string) => (typeof form[name] === 'string' ? form[name] : '')
-    return {
-      number: field('number'),
-      expiry: field('expiry'),
-      cvc: field('cvc'),
-      email: field('email'),
-      authentication: field('authentication'),
-    }
+    const entries = fieldNames.map((name) => {
+      const value = form[name]
+      return [name, typeof value === 'string' ? value : '']
+    })
+    return Object.fromEntries(entries) as Fields
   } catch (error) {
     if (error instanceof ApiError) return null
     throw error
@@ -64,10 +74,23 @@ function readFields(body: string): Fields | null {
 }
 
 function submitFields(deps: Deps, checkout: Checkout, fields: Fields) {
-  const entry = parseCard(fields, new Date(deps.clock()))
+  const entry = readEntry(deps, checkout.session, fields)
   if ('field' in entry) return entry
   const email = /^[^\s@]{1,64}@[^\s@]{1,255}$/.test(fields.email) ? fields.email : null
-  return payByCard(deps, checkout, { ...entry, email })
+  return pay(deps, checkout, { ...entry, email })
+}
+
+function readEntry(
+  deps: Deps,
+  { payment_method_types: types }: Session,
+  fields: Fields,
+): ReturnType<typeof parseIban> | ReturnType<typeof parseCard> {
+  if (types.includes('sepa_debit') && fields.iban !== '') return parseIban(fields.iban)
+  if (types.includes('bacs_debit') && fields.account !== '') {
+    return parseBacs(fields.sort_code, fields.account)
+  }
+  if (types.includes('card')) return parseCard(fields, new Date(deps.clock()))
+  return types.includes('sepa_debit') ? parseIban('') : parseBacs('', '')
 }
 
 function submitAuthentication(deps: Deps, checkout: Checkout, answer: string) {
@@ -101,7 +124,7 @@ function unknownPage(): PageAnswer {
 }
 
 function refusedPage(checkout: Checkout, status: number, fault: FormFault): PageAnswer {
-  return html(status, cardPage(checkout, fault), checkout.session)
+  return html(status, payPage(checkout, fault), checkout.session)
 }
 
 function toShop(session: Session): PageAnswer {

@@ -5,9 +5,8 @@ import type { SavedAnswer, Store } from './store.ts'
 export type Answer = { status: number; body: string; replayOf: string | null }
 export type KeyedRequest = { key: string; path: string; body: string; requestId: string }
 
-// Stripe's own limit and, for how long a key is remembered, its promise.
+// Stripe's own limit.
 const maxKeyLength = 255
-const keptMs = 24 * 3_600_000
 
 /** Stripe's rules for repeated keys: replay, refuse other parameters, refuse while in use. */
 export function createIdempotency(store: Store, clock: () => number) {
@@ -44,11 +43,7 @@ export function createIdempotency(store: Store, clock: () => number) {
     }
   }
 
-  function forgetOld(): void {
-    store.write('DELETE FROM answers WHERE at < ?', clock() - keptMs)
-  }
-
-  return { answer, forgetOld }
+  return { answer }
 }
 
 function run(execute: () => string, requestId: string): { status: number; body: string } {
@@ -73,7 +68,7 @@ function replay(saved: SavedAnswer, fingerprint: string, { key, path }: KeyedReq
   throw new ApiError(400, { type: 'idempotency_error', message })
 }
 
-function keyInUse(key: string): ApiError {
+export function keyInUse(key: string): ApiError {
   const message = `There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): ${key}. Please try again later.`
   return new ApiError(409, { type: 'idempotency_error', code: 'idempotency_key_in_use', message })
 }

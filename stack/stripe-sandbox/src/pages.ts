@@ -1,6 +1,8 @@
+import type { DebitFault } from './bank-debits.ts'
 import type { CardFault } from './cards.ts'
-import { type Checkout, formatMoney } from './domain.ts'
-import type { Session } from './session-shapes.ts'
+import type { Checkout } from './domain/decision.ts'
+import { formatMoney } from './domain/money.ts'
+import type { Session } from './shapes/sessions.ts'
 
 const style = `
 :root { color-scheme: light dark; --ink: #1a1f36; --soft: #596070; --line: #c9ced8; --paper: #fff; --ground: #f6f7fb; --accent: #4b45c6; --bad: #b3093c }
@@ -16,36 +18,69 @@ button.plain { color: inherit; background: transparent; border-color: var(--line
 [role=alert] { margin: 1rem 0 0; padding: .7rem .9rem; border: 1px solid var(--bad); border-radius: .4rem; color: var(--bad) } a { color: var(--accent) } .back { display: block; margin-top: 1.25rem; text-align: center }
 `
 
-export type FormFault = CardFault | { field: null; message: string }
+export type FormFault = CardFault | DebitFault | { field: null; message: string }
 
-export function cardPage(checkout: Checkout, fault: FormFault | null): string {
+/** What can be paid with: a form for each way that the session takes. */
+export function payPage(checkout: Checkout, fault: FormFault | null): string {
   const { session } = checkout
   const total = escapeHtml(totalOf(session))
-  const invalid = (field: string) =>
-    fault?.field === field ? ' aria-invalid="true" aria-describedby="fault"' : ''
-  const email =
-    session.customer_email === null
-      ? '<label for="email">E-mail</label><input id="email" name="email" type="email" autocomplete="email">'
-      : ''
+  const types = session.payment_method_types
   return page(
     `Pay ${total}`,
     `<h1>${total}</h1>
 <ul>${linesOf(checkout)}</ul>
 ${fault === null ? '' : `<p role="alert" id="fault">${escapeHtml(fault.message)}</p>`}
-<form method="post" autocomplete="on">
-${email}
-<label for="number">Card number</label>
-<input id="number" name="number" inputmode="numeric" autocomplete="cc-number" placeholder="4242 4242 4242 4242" required${invalid('number')}>
-<div class="pair">
-<div><label for="expiry">Expiry (MM / YY)</label>
-<input id="expiry" name="expiry" inputmode="numeric" autocomplete="cc-exp" placeholder="MM / YY" required${invalid('expiry')}></div>
-<div><label for="cvc">Security code</label>
-<input id="cvc" name="cvc" inputmode="numeric" autocomplete="cc-csc" placeholder="CVC" required${invalid('cvc')}></div>
-</div>
-<button type="submit">Pay ${total}</button>
-</form>
+${types.includes('card') ? cardForm(session, fault) : ''}
+${types.includes('sepa_debit') ? sepaForm(session, fault) : ''}
+${types.includes('bacs_debit') ? bacsForm(session, fault) : ''}
 ${backLink(session)}`,
   )
+}
+
+function cardForm(session: Session, fault: FormFault | null): string {
+  return `<form method="post" autocomplete="on">
+${emailField(session, 'email')}
+<label for="number">Card number</label>
+<input id="number" name="number" inputmode="numeric" autocomplete="cc-number" placeholder="4242 4242 4242 4242" required${mark(fault, 'number')}>
+<div class="pair">
+<div><label for="expiry">Expiry (MM / YY)</label>
+<input id="expiry" name="expiry" inputmode="numeric" autocomplete="cc-exp" placeholder="MM / YY" required${mark(fault, 'expiry')}></div>
+<div><label for="cvc">Security code</label>
+<input id="cvc" name="cvc" inputmode="numeric" autocomplete="cc-csc" placeholder="CVC" required${mark(fault, 'cvc')}></div>
+</div>
+<button type="submit">Pay ${escapeHtml(totalOf(session))}</button>
+</form>`
+}
+
+function sepaForm(session: Session, fault: FormFault | null): string {
+  return `<form method="post">
+${emailField(session, 'sepa-email')}
+<label for="iban">IBAN (SEPA direct debit, the bank answers later)</label>
+<input id="iban" name="iban" autocomplete="off" placeholder="DE89 3704 0044 0532 0130 00" required${mark(fault, 'iban')}>
+<button type="submit" class="plain">Pay ${escapeHtml(totalOf(session))} by direct debit</button>
+</form>`
+}
+
+function bacsForm(session: Session, fault: FormFault | null): string {
+  return `<form method="post">
+${emailField(session, 'bacs-email')}
+<div class="pair">
+<div><label for="sort-code">Sort code (Bacs)</label>
+<input id="sort-code" name="sort_code" inputmode="numeric" autocomplete="off" placeholder="10-88-00" required></div>
+<div><label for="account">Account number</label>
+<input id="account" name="account" inputmode="numeric" autocomplete="off" placeholder="00012345" required${mark(fault, 'account')}></div>
+</div>
+<button type="submit" class="plain">Pay ${escapeHtml(totalOf(session))} by direct debit</button>
+</form>`
+}
+
+function mark(fault: FormFault | null, field: string): string {
+  return fault?.field === field ? ' aria-invalid="true" aria-describedby="fault"' : ''
+}
+
+function emailField({ customer_email }: Session, id: string): string {
+  if (customer_email !== null) return ''
+  return `<label for="${id}">E-mail</label><input id="${id}" name="email" type="email" autocomplete="email">`
 }
 
 export function authenticationPage({ session }: Checkout): string {

@@ -100,9 +100,54 @@ export async function submit(url: string | null, fields: { [name: string]: strin
   }
 }
 
-export async function paidIntent(stripe: Stripe): Promise<string> {
-  const session = await stripe.checkout.sessions.create(checkout)
-  await submit(session.url, goodCard)
+/** Pays a new session and answers with its payment intent. */
+export async function paidIntent(
+  stripe: Stripe,
+  fields: { [name: string]: string } = goodCard,
+  change: Partial<Stripe.Checkout.SessionCreateParams> = {},
+): Promise<string> {
+  const session = await stripe.checkout.sessions.create({ ...checkout, ...change })
+  await submit(session.url, fields)
   const { payment_intent } = await stripe.checkout.sessions.retrieve(session.id)
   return String(payment_intent)
+}
+
+export const manual: Partial<Stripe.Checkout.SessionCreateParams> = {
+  payment_intent_data: { capture_method: 'manual' },
+}
+export const byDebit: Partial<Stripe.Checkout.SessionCreateParams> = {
+  allowed_payment_method_types: ['sepa_debit'],
+}
+
+/** The charge of an intent, as it is now. */
+export async function chargeOf(stripe: Stripe, intentId: string): Promise<Stripe.Charge> {
+  const intent = await stripe.paymentIntents.retrieve(intentId, { expand: ['latest_charge'] })
+  if (typeof intent.latest_charge === 'object' && intent.latest_charge !== null) {
+    return intent.latest_charge
+  }
+  throw new Error('The intent has no charge.')
+}
+
+/** The types of all events, oldest first; those after the first `skip` alone. */
+export async function eventTypes(stripe: Stripe, skip = 0): Promise<string[]> {
+  const events = await stripe.events.list({ limit: 100 })
+  return events.data
+    .map(({ type }) => type)
+    .reverse()
+    .slice(skip)
+}
+
+/** Calls the inspection API with a JSON body. */
+export async function inspect(
+  { url }: Pick<Sandbox, 'url'>,
+  call: string,
+  body?: object,
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const [method = 'GET', path = ''] = call.split(' ')
+  const response = await fetch(`${url}/_sandbox/${path}`, {
+    method,
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }

@@ -3,6 +3,7 @@ import test from 'node:test'
 import Stripe from 'stripe'
 import { ApiError } from '../src/errors.ts'
 import { createIdempotency } from '../src/idempotency.ts'
+import { defaultLimits, pruneStore } from '../src/retention.ts'
 import { openStore } from '../src/store.ts'
 import { checkout, paidIntent, startTestSandbox } from './harness.ts'
 
@@ -81,11 +82,11 @@ test('a key is forgotten after a day', async (t) => {
   let now = 0
   const store = openStore(undefined, assert.ifError)
   t.after(() => store.close())
-  const { answer, forgetOld } = createIdempotency(store, () => now)
+  const { answer } = createIdempotency(store, () => now)
   const request = { key: 'key-1', path: '/v1/refunds', body: 'a=1', requestId: 'req_1' }
   await answer(request, () => '{"n":1}')
   now = 25 * 3_600_000
-  forgetOld()
+  pruneStore(store, defaultLimits, now)
   assert.equal((await answer({ ...request, body: 'a=2' }, () => '{"n":2}')).body, '{"n":2}')
 })
 

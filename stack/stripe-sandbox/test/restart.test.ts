@@ -9,9 +9,11 @@ import { eventually, freePort } from '@halles/kit/testing'
 import { startSandbox } from '../src/app.ts'
 import {
   apiKey,
+  byDebit,
   checkout,
   clientOf,
   goodCard,
+  paidIntent,
   startReceiver,
   startTestSandbox,
   submit,
@@ -75,6 +77,18 @@ test('what was answered survives kill -9, and no file holds a card number', asyn
   const drained = once(second, 'exit')
   second.kill('SIGTERM')
   assert.deepEqual(await drained, [0, null])
+})
+
+test('a bank answers after a restart what was asked before it', async (t) => {
+  const dataDir = temporaryDirectory(t)
+  const first = await startSandbox({ apiKey, webhookSecret, dataDir, bankDelayMs: 60_000 })
+  const intentId = await paidIntent(clientOf(first), { iban: 'DE89370400440532013000' }, byDebit)
+  await first.stop()
+  const later = () => Date.now() + 60_000
+  const { stripe } = await startTestSandbox(t, { dataDir, clock: later })
+  await eventually(
+    async () => (await stripe.paymentIntents.retrieve(intentId)).status === 'succeeded',
+  )
 })
 
 test('the process ends when its parent goes away', async (t) => {

@@ -1,6 +1,7 @@
 import type Stripe from 'stripe'
-import type { Moment } from './payment-shapes.ts'
-import type { LineParameters, SessionParameters } from './session-parameters.ts'
+import type { LineParameters, SessionParameters } from '../session-parameters.ts'
+import type { Moment } from './moment.ts'
+import type { MethodType } from './payment-methods.ts'
 
 export type Session = Stripe.Checkout.Session
 /** On the wire a decimal is a string; the SDK turns it into its own type. */
@@ -10,16 +11,17 @@ export type LineItem = Omit<Stripe.LineItem, 'price'> & { price: Price }
 export function newSession(
   parameters: SessionParameters,
   { at, mint }: Moment,
-  options: { publicUrl: string; expiresAt: number },
+  options: { publicUrl: string; expiresAt: number; methodTypes: MethodType[] },
 ): Session {
   const id = mint('cs_test_')
+  const { excludedTypes } = parameters
   return {
     id,
     object: 'checkout.session',
     adaptive_pricing: { enabled: false },
     after_expiration: null,
     allow_promotion_codes: null,
-    allowed_payment_method_types: null,
+    allowed_payment_method_types: parameters.allowedTypes,
     amount_subtotal: parameters.amountTotal,
     amount_total: parameters.amountTotal,
     automatic_tax: { enabled: false, liability: null, provider: null, status: null },
@@ -46,6 +48,7 @@ export function newSession(
     customer_details: customerDetails(parameters.customerEmail ?? null),
     customer_email: parameters.customerEmail ?? null,
     discounts: [],
+    ...(excludedTypes.length > 0 ? { excluded_payment_method_types: excludedTypes } : {}),
     expires_at: options.expiresAt,
     integration_identifier: null,
     invoice: null,
@@ -61,7 +64,7 @@ export function newSession(
     payment_method_collection: 'if_required',
     payment_method_configuration_details: null,
     payment_method_options: { card: { request_three_d_secure: 'automatic' } },
-    payment_method_types: ['card'],
+    payment_method_types: options.methodTypes,
     payment_status: 'unpaid',
     permissions: null,
     phone_number_collection: { enabled: false },

@@ -1,14 +1,18 @@
-import { createHmac } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
-import type { Attempt, StoredEvent } from './store.ts'
+import type { Attempt, StoredEvent } from '../store.ts'
+import { signWebhook } from './signature.ts'
 
 export type SenderOptions = {
   clock: () => number
-  secret: string
+  /** All that are active sign: two while one replaces the other. */
+  secrets: () => readonly string[]
   timeoutMs: number
   concurrency: number
 }
+
+/** How a fault makes a signature wrong: by other secrets, or by an old date. */
+export type Forgery = { secrets?: readonly string[]; ageMs?: number }
 
 // Enough to recognise a problem body, little enough to keep for each attempt.
 const excerptLength = 2_000
@@ -23,17 +27,19 @@ export function createWebhookSender(options: SenderOptions) {
     https: new https.Agent({ keepAlive: true, maxSockets: options.concurrency }),
   }
 
-  async function post(event: StoredEvent, url: string): Promise<Attempt> {
+  async function post(event: StoredEvent, url: string, forgery: Forgery = {}): Promise<Attempt> {
     const at = clock()
     const started = performance.now()
-    const outcome = await send(url, event.body, at)
+    const signedAt = Math.floor((at - (forgery.ageMs ?? 0)) / 1000)
+    const signature = signWebhook(event.body, forgery.secrets ?? options.secrets(), signedAt)
+    const outcome = await send(url, event.body, signature)
     return { at, ...outcome, durationMs: Math.round(performance.now() - started) }
   }
 
   function send(
     url: string,
     body: string,
-    at: number,
+    signature: string,
   ): Promise<Omit<Attempt, 'at' | 'durationMs'>> {
     const isSecure = url.startsWith('https:')
     const { promise, resolve } = Promise.withResolvers<Omit<Attempt, 'at' | 'durationMs'>>()
@@ -46,7 +52,7 @@ export function createWebhookSender(options: SenderOptions) {
         'content-type': 'application/json; charset=utf-8',
         'content-length': Buffer.byteLength(body),
         'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
-        'stripe-signature': signWebhook(body, options.secret, Math.floor(at / 1000)),
+        'stripe-signature': signature,
       },
     })
     request.on('error', fail)
@@ -76,10 +82,4 @@ export function createWebhookSender(options: SenderOptions) {
       agents.https.destroy()
     },
   }
-}
-
-/** The `Stripe-Signature` header of a body sent at this second. */
-export function signWebhook(body: string, secret: string, atSeconds: number): string {
-  const signature = createHmac('sha256', secret).update(`${atSeconds}.${body}`).digest('hex')
-  return `t=${atSeconds},v1=${signature}`
 }

@@ -1,16 +1,27 @@
-import type { Attempt, Store, StoredEvent } from './store.ts'
-import { createWebhookSender } from './webhook-sender.ts'
+import type { Faults, Strike, WebhookFault } from '../faults/registry.ts'
+import type { Attempt, Store } from '../store.ts'
+import { attemptCopies, attemptDelivery, isAccepted } from './attempt.ts'
+import {
+  findEvent,
+  markDelivered,
+  markFailed,
+  postponeEvent,
+  recordAttempt,
+  type WaitingEvent,
+} from './record.ts'
+import { createWebhookSender } from './sender.ts'
 
 export type WebhookOptions = {
   store: Store
   clock: () => number
   url: () => string | null
-  /** Signs every body. */
-  secret: string
+  /** They sign every body. */
+  secrets: () => readonly string[]
   /** The pause before each retry; the list's end is the end of the tries. */
   retryScheduleMs: readonly number[]
   timeoutMs: number
   concurrency: number
+  faults: Pick<Faults, 'takeWebhook'>
   onGivenUp: (eventId: string, attempt: Attempt) => void
 }
 
@@ -21,6 +32,8 @@ export function createWebhooks(options: WebhookOptions) {
   const { store, clock } = options
   const sender = createWebhookSender(options)
   const inFlight = new Map<string, Promise<void>>()
+  /** Events whose next delivery is one that a fault has arranged, and is left alone. */
+  const arranged = new Set<string>()
   let timer: NodeJS.Timeout | null = null
   let isWoken = false
   let isStopped = false
@@ -77,51 +90,53 @@ export function createWebhooks(options: WebhookOptions) {
   }
 
   async function deliver(id: string, url: string): Promise<void> {
-    const event = find(id)
+    const event = findEvent(store, id)
     if (event === undefined) return
-    const attempt = await sender.post(event, url)
-    if (isStopped && attempt.error !== null) return
-    record(id, attempt)
+    const strike = arranged.delete(id) ? null : options.faults.takeWebhook(event.type)
+    if (strike?.fault.kind === 'delay' || strike?.fault.kind === 'reorder') {
+      return postpone(event, strike)
+    }
+    const fault = strike?.fault ?? null
+    const { deciding, others } =
+      fault?.kind === 'duplicate' && fault.delayMs === 0
+        ? await attemptCopies(sender, { event, url }, fault.copies)
+        : await attemptDelivery(sender, { event, url, at: clock() }, fault)
+    if (isStopped && deciding.error !== null) return
+    for (const attempt of [...others, deciding]) recordAttempt(store, id, attempt)
+    settle(event, deciding, fault)
+  }
+
+  /** A delay is the same for each event; a different one for each changes their order. */
+  function postpone({ id }: WaitingEvent, { fault, random }: Strike<WebhookFault>): void {
+    const delayMs = fault.kind === 'reorder' ? Math.floor(random() * fault.delayMs) : fault.delayMs
+    arranged.add(id)
+    postponeEvent(store, id, clock() + delayMs)
+  }
+
+  function settle(event: WaitingEvent, attempt: Attempt, fault: WebhookFault | null): void {
+    const { id, failures } = event
     if (isAccepted(attempt)) {
-      store.write(`UPDATE events SET state = 'delivered', next_at = NULL WHERE id = ?`, id)
+      if (fault?.kind === 'duplicate' && fault.delayMs > 0) {
+        arranged.add(id)
+        postponeEvent(store, id, clock() + fault.delayMs)
+      } else {
+        markDelivered(store, id)
+      }
       return
     }
-    const pauseMs = options.retryScheduleMs[event.failures]
+    const pauseMs = fault?.kind === 'lose' ? undefined : options.retryScheduleMs[failures]
     if (pauseMs === undefined) options.onGivenUp(id, attempt)
-    store.write(
-      'UPDATE events SET failures = failures + 1, state = ?, next_at = ? WHERE id = ?',
-      pauseMs === undefined ? 'failed' : 'waiting',
-      pauseMs === undefined ? null : clock() + pauseMs,
-      id,
-    )
-  }
-
-  function find(id: string): (StoredEvent & { failures: number }) | undefined {
-    return store.get('SELECT id, created, type, body, failures FROM events WHERE id = ?', id)
-  }
-
-  function record(eventId: string, attempt: Attempt): void {
-    store.write(
-      'INSERT INTO attempts (event_id, at, status, error, response_body, duration_ms) VALUES (?, ?, ?, ?, ?, ?)',
-      eventId,
-      attempt.at,
-      attempt.status,
-      attempt.error,
-      attempt.responseBody,
-      attempt.durationMs,
-    )
+    markFailed(store, id, pauseMs === undefined ? null : clock() + pauseMs)
   }
 
   /** Sends an event once more, whatever became of it before; null when there is none. */
   async function resend(id: string): Promise<Attempt | null> {
     const url = options.url()
-    const event = find(id)
+    const event = findEvent(store, id)
     if (event === undefined || url === null) return null
     const attempt = await sender.post(event, url)
-    record(id, attempt)
-    if (isAccepted(attempt)) {
-      store.write(`UPDATE events SET state = 'delivered', next_at = NULL WHERE id = ?`, id)
-    }
+    recordAttempt(store, id, attempt)
+    if (isAccepted(attempt)) markDelivered(store, id)
     await store.committed()
     return attempt
   }
@@ -141,9 +156,5 @@ export function createWebhooks(options: WebhookOptions) {
     await Promise.allSettled(inFlight.values())
   }
 
-  return { wake, resend, stop }
-}
-
-function isAccepted({ status }: Attempt): boolean {
-  return status !== null && status >= 200 && status < 300
+  return { wake, resend, stop, inFlight: () => inFlight.size }
 }
