@@ -44,7 +44,8 @@ export function machine(): Report['machine'] {
   return { cores: all.length, model: all[0]?.model ?? 'unknown', node: process.version }
 }
 
-const number = (value: number, digits = 0) =>
+/** A figure as people read it. */
+export const number = (value: number, digits = 0) =>
   Number.isFinite(value)
     ? value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
     : '–'
@@ -100,7 +101,8 @@ export function toText({
   ].join('\n\n')
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Rows under a head, the first column to the left. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, column) =>
     Math.max(name.length, ...rows.map((row) => (row[column] ?? '').length)),
   )
