@@ -1,0 +1,12 @@
+import { after, before, describe } from 'node:test'
+import { createDrill } from './drill.ts'
+import { receiversPostgresKilled, sendersPostgresKilled } from './faults.ts'
+
+describe('While customers change passwords and prices change,', () => {
+  const drill = createDrill()
+  before(drill.open)
+  after(drill.close)
+
+  drill.survives(sendersPostgresKilled)
+  drill.survives(receiversPostgresKilled)
+})
