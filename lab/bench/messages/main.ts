@@ -4,7 +4,7 @@ import { machine } from '../report.ts'
 import { type Kind, type Platform, startPlatform } from './platform.ts'
 import { measureFanOut, measurePasswords, measurePrices } from './propagation.ts'
 import { aimedMs, aimedShare, type MessagesResult, toMessagesText } from './report.ts'
-import { commandsOf, drain, eventsOf } from './throughput.ts'
+import { commands, events, measureThroughput } from './throughput.ts'
 import { measureKafka, measurePostgres, measureRabbitmq } from './yardsticks.ts'
 
 const help = `Measures how changes travel: passwords from customers to auth, prices from products to
@@ -14,7 +14,7 @@ carts and wishlists, on shops of its own that are started for the run.
 
   --on A,B         embedded, brokers (both; RabbitMQ and Kafka are started, installed if missing)
   --changes N      changes for each propagation time (150)
-  --messages N     messages in a full outbox for the sustained rates (10000)
+  --messages N     messages in a full outbox for the sustained rates (10000; hundreds)
   --carts N        carts that hold the product, beside 100 (100000)
   --json FILE      write the figures as JSON too
   --help           this text
@@ -74,7 +74,7 @@ async function measure(platform: Platform, options: Options): Promise<MessagesRe
     perSecond: steadyPerSecond,
   })
   say(`${kind}: ${count} messages from a full outbox …`)
-  const throughput = await measureThroughput(platform, count)
+  const throughput = await measureWays(platform, count)
   say(`${kind}: a price in ${fewHolders} and in ${carts} carts …`)
   const fanOutOf = (holders: number, added: number) =>
     measureFanOut(platform, { holders, added, changes: changes * 2 })
@@ -85,21 +85,20 @@ async function measure(platform: Platform, options: Options): Promise<MessagesRe
   return { kind, idle, steady, perSecond: steadyPerSecond, throughput, fanOut }
 }
 
-/** The warm rate of each way, and right after it the bare client's with the same messages. */
-async function measureThroughput(platform: Platform, count: number) {
+/** The rates of each way, and right after it the bare client's with messages of the same size. */
+async function measureWays(platform: Platform, count: number) {
   const { kind, shop, postgresUrl } = platform
-  const work = { commands: commandsOf, events: eventsOf }
-  const bare = {
-    commands: kind === 'embedded' ? measurePostgres : measureRabbitmq,
-    events: kind === 'embedded' ? measurePostgres : measureKafka,
-  }
+  const isEmbedded = kind === 'embedded'
+  const ways = [
+    { work: commands(platform), bare: isEmbedded ? measurePostgres : measureRabbitmq },
+    { work: events(platform), bare: isEmbedded ? measurePostgres : measureKafka },
+  ]
   const results: MessagesResult['throughput'] = []
-  for (const way of ['commands', 'events'] as const) {
-    await drain(platform, work[way](platform, Math.ceil(count / 500) * 100))
-    const full = work[way](platform, count)
-    const measured = await drain(platform, full)
-    const access = { stack: shop.stack, postgresUrl }
-    results.push({ measured, yardstick: await bare[way](access, full.messages) })
+  for (const { work, bare } of ways) {
+    await measureThroughput(platform, work, Math.ceil(count / 500) * 100)
+    const measured = await measureThroughput(platform, work, count)
+    const { messages } = work.create(count)
+    results.push({ measured, yardstick: await bare({ stack: shop.stack, postgresUrl }, messages) })
   }
   return results
 }

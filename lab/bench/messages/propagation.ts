@@ -76,7 +76,10 @@ export async function measurePrices(
   const startedAt = performance.now()
   const arrivals: Promise<void>[] = []
   for (let change = 0; change < changes; change += 1) {
-    if (perSecond) await pause(startedAt + (change * 1_000) / perSecond - performance.now())
+    if (perSecond) {
+      const waitMs = startedAt + (change * 1_000) / perSecond - performance.now()
+      await pause(Math.max(0, waitMs))
+    }
     const key = await raisePrice(platform)
     const acceptedAt = performance.now()
     const arrive = async (where: 'carts' | 'wishlists', database: Database) => {

@@ -18,7 +18,7 @@ export type RelayOptions = {
   logger: Logger
   /** Gets the gauges `outbox_rows` and `outbox_oldest_age_seconds`. */
   metrics?: Metrics
-  /** Messages published at once. Default 200: one confirm pays for many, memory stays small. */
+  /** Messages published at once. Default 500: one confirm pays for many, memory stays small. */
   batchSize?: number
   /**
    * The back-stop poll. Default 3 s: it only matters for a notification that was lost with its
@@ -93,7 +93,7 @@ async function withTimeout(work: Promise<void>, timeoutMs: number): Promise<void
 /** The loop that publishes the rows of one kind. */
 function createLane(kind: Address['kind'], options: RelayOptions): Loop {
   const { database, publisher, logger } = options
-  const { batchSize = 200, pollMs = 3_000, publishTimeoutMs = 10_000 } = options
+  const { batchSize = 500, pollMs = 3_000, publishTimeoutMs = 10_000 } = options
   // The server must outwait the publisher, or it would roll back what is about to be confirmed.
   const idleTimeout = `${publishTimeoutMs + 5_000}ms`
 

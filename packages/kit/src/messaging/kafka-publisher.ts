@@ -129,7 +129,9 @@ export function createKafkaPublisher(link: Link, registry: TopicRegistry): Kafka
     for (const entry of batch) {
       const info = await client.topic(entry.topic)
       const leader = info?.leaders[entry.partition] ?? -1
-      byLeader.set(leader, [...(byLeader.get(leader) ?? []), entry])
+      const entries = byLeader.get(leader)
+      if (entries) entries.push(entry)
+      else byLeader.set(leader, [entry])
     }
     const producing = new client.library.NumericMap()
     for (const [place, sequence] of sequences) producing.set(place, sequence)
