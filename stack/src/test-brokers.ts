@@ -17,10 +17,12 @@ export const needsBrokers = (file: string) =>
 /** Whether it starts the whole platform, and the brokers with it, to break them. */
 const bringsBrokers = (file: string) => file.startsWith('tests/resilience/')
 
+const pythonPackages = '/usr/lib/python3/dist-packages'
 // Tools of strangers that tests ask.
 const extras: readonly Extra[] = [
   { program: 'kcat', package: 'kcat' },
-  { program: 'python3', package: 'python3' },
+  { file: `${pythonPackages}/confluent_kafka`, package: 'python3-confluent-kafka' },
+  { file: `${pythonPackages}/jsonschema`, package: 'python3-jsonschema' },
 ]
 
 type Environment = Record<string, string | undefined>

@@ -88,7 +88,7 @@ export function createStackUnderTest(
     await eventually(
       async () => {
         if (current.exitCode !== null) return true
-        return output.includes('Halles is open') && (await isOpen(url))
+        return output.includes('Halles is open after') && (await isOpen(url))
       },
       { limitMs: startLimitMs, intervalMs: 100 },
     ).catch((cause: unknown) => {

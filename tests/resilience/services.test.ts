@@ -3,6 +3,7 @@ import { after, before, describe } from 'node:test'
 import { createDrill } from './drill.ts'
 import { killed, killedInMidBatch } from './faults.ts'
 
+/** What must hold afterwards: checker.ts asks both sides, storefront.ts the public API. */
 describe('While customers change passwords and prices change,', () => {
   const drill = createDrill()
   before(drill.open)

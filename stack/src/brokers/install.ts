@@ -10,7 +10,8 @@ import { runTool } from './run-tool.ts'
 export type BrokerName = 'rabbitmq' | 'kafka' | 'redis'
 
 /** A program that is good to have, and the package that holds it. */
-export type Extra = { program: string; package: string }
+/** Known to be there by a program in PATH, or by a file. */
+export type Extra = { package: string } & ({ program: string } | { file: string })
 
 export type Need = {
   names: readonly BrokerName[]
@@ -49,9 +50,7 @@ export async function providePrograms(need: Need): Promise<Programs> {
   const before = findPrograms()
   const missing = missingPackages(names, before)
   if (missing.length > 0) refuseWithoutPackages(missing)
-  const extras = [...(need.extras ?? []), loadBalancer].filter(
-    ({ program }) => findProgram(program) === undefined,
-  )
+  const extras = [...(need.extras ?? []), loadBalancer].filter((each) => !isInstalled(each))
   const wanted = missing.map((each) => each.package)
   const alsoWanted = extras.map((each) => each.package)
   if (canInstall() && wanted.length + extras.length > 0) {
@@ -73,6 +72,10 @@ export async function providePrograms(need: Need): Promise<Programs> {
   const kafkaJars = await fetchJars(found.maven ?? 'mvn', signal)
   report.done('Kafka fetched', performance.now() - startedAtMs)
   return { ...found, kafkaJars }
+}
+
+function isInstalled(extra: Extra): boolean {
+  return 'file' in extra ? existsSync(extra.file) : findProgram(extra.program) !== undefined
 }
 
 const aptGet = '/usr/bin/apt-get'
