@@ -9,6 +9,8 @@ export type FileResult = {
   passed: number
   failures: Failure[]
   skips: Skip[]
+  /** What tests say besides: figures, seeds. */
+  facts: string[]
   seconds: number
 }
 
@@ -38,6 +40,9 @@ export async function findTestFiles(
 // Kept of what a file prints, to explain a crash.
 const maxOutput = 8_000
 
+// What the runner itself says at the end of each file.
+const isCount = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/
+
 // A test that hangs is named, and the rest of its file still runs. The slowest waits for the cache
 // to go stale and for a lease to end, about a minute.
 const testLimitMs = 180_000
@@ -50,7 +55,7 @@ export async function runTestFile(
 ): Promise<FileResult> {
   const path = resolve(root, file)
   const startedAtMs = performance.now()
-  const result: FileResult = { file, passed: 0, failures: [], skips: [], seconds: 0 }
+  const result: FileResult = { file, passed: 0, failures: [], skips: [], facts: [], seconds: 0 }
   let output = ''
   const isFileItself = ({ name }: { name: string }) => name === path || name === file
   const fail = (title: string, text: string) => result.failures.push({ file, title, text })
@@ -59,6 +64,8 @@ export async function runTestFile(
   for await (const event of run({ files: [path], cwd: root, concurrency: 1, signal, execArgv })) {
     if (event.type === 'test:stderr' || event.type === 'test:stdout') {
       output = (output + event.data.message).slice(-maxOutput)
+    } else if (event.type === 'test:diagnostic') {
+      if (!isCount.test(event.data.message)) result.facts.push(event.data.message)
     } else if (event.type === 'test:pass') {
       if (event.data.details.type === 'suite') continue
       if (isFileItself(event.data)) fail('the file holds tests', 'No test was found in it.')

@@ -26,11 +26,12 @@ const wholeLimitMs = 28 * 60_000
 const runsAlone = (file: string) => /^tests\/(e2e|resilience)\//.test(file)
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
-function report({ file, passed, failures, skips, seconds }: FileResult): void {
+function report({ file, passed, failures, skips, facts, seconds }: FileResult): void {
   const counts = [`${passed} passed`]
   if (failures.length > 0) counts.push(`${failures.length} FAILED`)
   if (skips.length > 0) counts.push(`${skips.length} skipped`)
   say(`${failures.length > 0 ? '✗' : '✓'} ${file}  ${counts.join(', ')}  (${seconds.toFixed(1)} s)`)
+  for (const fact of facts) say(`    ${fact}`)
 }
 
 type Running = {
@@ -66,7 +67,7 @@ async function runFiles(
 
 function notRun(file: string): FileResult {
   const failure = { file, title: 'the file is run', text: 'The time for all tests was over.' }
-  return { file, passed: 0, failures: [failure], skips: [], seconds: 0 }
+  return { file, passed: 0, failures: [failure], skips: [], facts: [], seconds: 0 }
 }
 
 function summarize(results: readonly FileResult[]): number {

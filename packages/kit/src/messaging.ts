@@ -133,7 +133,7 @@ export type DeadLetters = {
 
 export type QueueStats = {
   queue: string
-  /** Messages that wait; with those in hand where the broker does not tell them apart. */
+  /** Messages that wait for a consumer; also those in hand where `inFlight` is told. */
   depth: number
   /** Absent where the broker does not tell, as the next one. */
   inFlight?: number
