@@ -1,8 +1,9 @@
 import type { Cart as CartView, Operations } from '@halles/contracts/gen/http/carts'
 import { eventStream, type HttpServer } from '@halles/kit/http-server'
+import type { Rebuilds } from '@halles/kit/rebuilds'
 import { type Caller, requireCaller } from '@halles/kit/tokens'
 import { type Cart, cartTotal, lineTotal } from './domain.ts'
-import type { Deps, Rebuilds } from './ports.ts'
+import type { Deps, Rebuild } from './ports.ts'
 import {
   claimCart,
   createCart,
@@ -15,7 +16,7 @@ import {
 
 export function serveCarts(
   server: HttpServer<Operations>,
-  deps: Deps & { rebuilds: Rebuilds },
+  deps: Deps & { rebuilds: Rebuilds<Rebuild> },
 ): void {
   server.on('createCart', async ({ caller }) => toView(await createCart(deps, customerOf(caller))))
 

@@ -1,3 +1,4 @@
+import type { RebuildableReplica } from '@halles/kit/rebuilds'
 import type { Cart, LineChange, PutOutcome, ReplicaProduct } from './domain.ts'
 
 export type LineCommand = {
@@ -39,7 +40,7 @@ export type CartStore = {
   removeGuestCarts(untouchedSince: Date, limit: number): Promise<number>
 }
 
-export type ReplicaStore = {
+export type ReplicaStore = RebuildableReplica & {
   /** Applies the state if it is newer than the known one; returns how many variants changed. */
   apply(product: ReplicaProduct): Promise<number>
   /** Lets every product be applied again, whatever its version; the rows stay readable. */
@@ -48,10 +49,6 @@ export type ReplicaStore = {
   removeForgotten(): Promise<void>
   /** Remembers that a rebuild has begun, until {@link ReplicaStore.removeForgotten} ends it. */
   markIncomplete(): Promise<void>
-  /** False when it is empty, or when its last rebuild did not come to its end. */
-  isWhole(): Promise<boolean>
-  /** Runs the work unless any process is at such work on this database. Throws `REBUILD_UNDER_WAY`. */
-  exclusively<T>(work: () => Promise<T>): Promise<T>
 }
 
 /** Tells every process of carts, soon and without waiting, that a cart or a product changed. */
@@ -59,18 +56,6 @@ export type Changes = { announce(id: string): void }
 
 /** What a rebuild went through. */
 export type Rebuild = { messages: number; products: number }
-
-export type RebuildOptions = {
-  /** Breaks the rebuild off. */
-  signal?: AbortSignal
-  /** Called for each message; the topic is read twice. */
-  onProgress?(progress: { pass: 1 | 2; messages: number }): void
-}
-
-export type Rebuilds = {
-  /** Throws `REBUILD_UNDER_WAY`, `REBUILD_STOPPED` at the end of the process, `MESSAGES_UNAVAILABLE`. */
-  run(): Promise<Rebuild>
-}
 
 export type ProductFeed = {
   /** Applies every state that the products' topic holds now, oldest first; returns their number. */

@@ -1,3 +1,4 @@
+import type { RebuildOptions } from '@halles/kit/rebuilds'
 import {
   acceptPut,
   type Cart,
@@ -6,7 +7,7 @@ import {
   openCart,
   type ReplicaProduct,
 } from './domain.ts'
-import type { Deps, LineCommand, Purchase, PutLine, Rebuild, RebuildOptions } from './ports.ts'
+import type { Deps, LineCommand, Purchase, PutLine, Rebuild } from './ports.ts'
 
 // Long enough for a shopper who comes back after a holiday.
 const guestCartDays = 30

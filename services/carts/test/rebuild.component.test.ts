@@ -6,8 +6,8 @@ import {
   productChanged,
 } from '@halles/contracts/gen/messages/products'
 import { AppError } from '@halles/kit/errors'
+import { createRebuilds } from '@halles/kit/rebuilds'
 import { eventually, silentLogger } from '@halles/kit/testing'
-import { createRebuilds } from '../src/rebuilds.ts'
 import {
   aProduct,
   createCaller,

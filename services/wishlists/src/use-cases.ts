@@ -1,5 +1,6 @@
+import type { RebuildOptions } from '@halles/kit/rebuilds'
 import { type Item, type ReplicaProduct, variantNotFound } from './domain.ts'
-import type { Deps, ItemCommand, Rebuild, RebuildOptions } from './ports.ts'
+import type { Deps, ItemCommand, Rebuild } from './ports.ts'
 
 export function getWishlist(
   { wishlists }: Pick<Deps, 'wishlists'>,

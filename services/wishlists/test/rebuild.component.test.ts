@@ -7,8 +7,8 @@ import {
 } from '@halles/contracts/gen/messages/products'
 import { AppError } from '@halles/kit/errors'
 import { uuidv7 } from '@halles/kit/ids'
+import { createRebuilds } from '@halles/kit/rebuilds'
 import { eventually, silentLogger } from '@halles/kit/testing'
-import { createRebuilds } from '../src/rebuilds.ts'
 import {
   aProduct,
   createCaller,

@@ -1,6 +1,6 @@
 import { type Database, sql } from '@halles/kit/database'
-import { toDatabaseError } from '@halles/kit/database-errors'
 import { AppError } from '@halles/kit/errors'
+import { rebuildExclusively } from '@halles/kit/rebuilds'
 import type { ReplicaProduct } from '../domain.ts'
 import type { ReplicaStore } from '../ports.ts'
 
@@ -61,7 +61,6 @@ const selectWhole = sql(
   `select exists (select from replica_products)
      and exists (select from replica_state where is_whole) as "isWhole"`,
 )
-const lockRebuild = 'select pg_try_advisory_lock(hashtext(\'replica rebuild\')) as "isMine"'
 const removeForgotten = sql(
   'wishlists.remove_forgotten',
   `with state as (${setWhole(true)})
@@ -76,10 +75,6 @@ const maxTries = 5
 
 function toStatus(status: ReplicaProduct['status']): 'sellable' | 'draft' | 'removed' {
   return status === 'active' ? 'sellable' : status
-}
-
-function rebuildUnderWay(): AppError {
-  return new AppError('conflict', 'REBUILD_UNDER_WAY', 'The replica is being rebuilt already.')
 }
 
 export function createReplicaStore(database: Database): ReplicaStore {
@@ -107,19 +102,6 @@ export function createReplicaStore(database: Database): ReplicaStore {
     async isWhole() {
       return (await database.maybe<{ isWhole: boolean }>(selectWhole))?.isWhole === true
     },
-    async exclusively(work) {
-      const client = await database.pool.connect().catch((error: unknown) => {
-        throw toDatabaseError(error)
-      })
-      try {
-        // A lock of the session, because a rebuild takes longer than a transaction may: it ends with
-        // the connection, however this process ends.
-        const { rows } = await client.query<{ isMine: boolean }>(lockRebuild)
-        if (!rows[0]?.isMine) throw rebuildUnderWay()
-        return await work()
-      } finally {
-        client.release(true)
-      }
-    },
+    exclusively: (work) => rebuildExclusively(database, work),
   }
 }
