@@ -56,7 +56,7 @@ const never = Number.POSITIVE_INFINITY
  * Rebuilds the replica when asked, one at a time on its database. A replica that is found incomplete
  * at the start (a lost database, a group that stands at the end of the topic) is rebuilt unasked.
  */
-export function createRebuilds<Done extends object>(options: {
+export function createRebuilds<Done extends Record<string, unknown>>(options: {
   replica: RebuildableReplica
   rebuild: (options: RebuildOptions) => Promise<Done>
   logger: Logger
@@ -77,8 +77,7 @@ export function createRebuilds<Done extends object>(options: {
         logger.info(progress, 'The replica is still being rebuilt.')
       },
     })
-    const figures: Record<string, unknown> = { ...done }
-    logger.info(figures, 'The replica was rebuilt.')
+    logger.info({ figures: done }, 'The replica was rebuilt.')
     return done
   }
 

@@ -4,12 +4,12 @@ import type { DeadLetter, Message, Outgoing, Queues } from '../messaging.ts'
 import type { Metrics } from '../metrics.ts'
 import { createDeadLetterIndex } from './dead-letter-index.ts'
 import { createHandlerMeter } from './meter.ts'
-import { createRabbitmqConsumer, type RabbitmqConsumer } from './rabbitmq-consumer.ts'
-import { createRabbitmqLetterLog } from './rabbitmq-letters.ts'
-import { createLink } from './rabbitmq-link.ts'
-import { type Tries, toParcel } from './rabbitmq-message.ts'
-import { createConfirmedPublisher } from './rabbitmq-publisher.ts'
-import { createTopology, toNames } from './rabbitmq-topology.ts'
+import { createRabbitmqConsumer, type RabbitmqConsumer } from './rabbitmq/consumer.ts'
+import { createRabbitmqLetterLog } from './rabbitmq/letters.ts'
+import { createLink } from './rabbitmq/link.ts'
+import { type Tries, toParcel } from './rabbitmq/message.ts'
+import { createConfirmedPublisher } from './rabbitmq/publisher.ts'
+import { createTopology, toNames } from './rabbitmq/topology.ts'
 
 export type RabbitmqOptions = {
   /** `amqp://user:password@host:port/vhost`, or `amqps:` for TLS. */

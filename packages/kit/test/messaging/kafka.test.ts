@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatNote, parseNote } from '../../src/messaging/kafka-offsets.ts'
-import { murmur2 } from '../../src/messaging/kafka-publisher.ts'
+import { formatNote, parseNote } from '../../src/messaging/kafka/offsets.ts'
+import { murmur2 } from '../../src/messaging/kafka/publisher.ts'
 
 test('a key goes to the partition that every other client of Kafka chooses for it', () => {
   // From the tests of Kafka's own client.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { createGate } from '../../src/messaging/postgres-gate.ts'
+import { createGate } from '../../src/messaging/postgres/gate.ts'
 
 test('who is alone waits for those in hand, and the others wait for who is alone', async () => {
   const gate = createGate()

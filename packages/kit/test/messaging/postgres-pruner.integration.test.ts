@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { sql } from '../../src/database.ts'
-import { createPruner } from '../../src/messaging/postgres-pruner.ts'
-import { brokerSchema, publishMessages } from '../../src/messaging/postgres-schema.ts'
+import { createPruner } from '../../src/messaging/postgres/pruner.ts'
+import { brokerSchema, publishMessages } from '../../src/messaging/postgres/schema.ts'
 import type { Outgoing, TopicSettings } from '../../src/messaging.ts'
 import { toMessageRows } from '../../src/outbox.ts'
 import {

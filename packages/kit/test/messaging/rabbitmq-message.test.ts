@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AsyncMessage } from 'rabbitmq-client'
 import { isUuid } from '../../src/ids.ts'
-import { readDelivery, toParcel, toStableId } from '../../src/messaging/rabbitmq-message.ts'
+import { readDelivery, toParcel, toStableId } from '../../src/messaging/rabbitmq/message.ts'
 import { aMessage } from './effects.ts'
 
 function aDelivery(changes: Partial<AsyncMessage>): AsyncMessage {

@@ -1,7 +1,7 @@
-import { type Database, sql } from '../database.ts'
-import { AppError } from '../errors.ts'
-import { isUuid } from '../ids.ts'
-import type { Logger } from '../logging.ts'
+import { type Database, sql } from '../../database.ts'
+import { AppError } from '../../errors.ts'
+import { isUuid } from '../../ids.ts'
+import type { Logger } from '../../logging.ts'
 import type {
   DeadLetter,
   DeadLetterFilter,
@@ -11,8 +11,8 @@ import type {
   MessagingStats,
   QueueStats,
   TopicStats,
-} from '../messaging.ts'
-import { notifyBroker } from './postgres-schema.ts'
+} from '../../messaging.ts'
+import { notifyBroker } from './schema.ts'
 
 type DeadLetterRow = {
   id: string

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError } from '../errors.ts'
-import type { TopicSettings } from '../messaging.ts'
-import type { Client, Link } from './kafka-client.ts'
-import { toProtocolErrors, toResponse } from './kafka-errors.ts'
+import { AppError } from '../../errors.ts'
+import type { TopicSettings } from '../../messaging.ts'
+import type { Client, Link } from './client.ts'
+import { toProtocolErrors, toResponse } from './errors.ts'
 
 /** How the adapter keeps dead letters: one log for all topics and groups. */
 export const deadLetterTopic = 'halles.dead-letters'

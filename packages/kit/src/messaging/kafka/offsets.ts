@@ -1,9 +1,9 @@
-import type { Logger } from '../logging.ts'
-import type { StartPosition } from '../messaging.ts'
-import type { Link } from './kafka-client.ts'
-import { logFault } from './kafka-errors.ts'
-import type { Position } from './kafka-membership.ts'
-import { earliest, latest, listOffsets } from './kafka-reader.ts'
+import type { Logger } from '../../logging.ts'
+import type { StartPosition } from '../../messaging.ts'
+import type { Link } from './client.ts'
+import { logFault } from './errors.ts'
+import type { Position } from './membership.ts'
+import { earliest, latest, listOffsets } from './reader.ts'
 
 /**
  * What is noted beside a committed offset about the message there. Kafka does not count deliveries,

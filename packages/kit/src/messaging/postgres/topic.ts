@@ -1,10 +1,10 @@
-import { sql } from '../database.ts'
-import type { Limits } from '../delivery.ts'
-import { createLoop } from '../loop.ts'
-import type { Handler, Message, StartPosition } from '../messaging.ts'
-import { createPartitionWork, isBehind, type PartitionOutcome } from './postgres-partition.ts'
-import type { Broker, Consumer } from './postgres-queue.ts'
-import { partitionCount } from './postgres-schema.ts'
+import { sql } from '../../database.ts'
+import type { Limits } from '../../delivery.ts'
+import { createLoop } from '../../loop.ts'
+import type { Handler, Message, StartPosition } from '../../messaging.ts'
+import { createPartitionWork, isBehind, type PartitionOutcome } from './partition.ts'
+import type { Broker, Consumer } from './queue.ts'
+import { partitionCount } from './schema.ts'
 
 export type TopicOptions = {
   broker: Broker

@@ -1,7 +1,7 @@
 import type { Channel, Envelope, ReturnedMessage } from 'rabbitmq-client'
-import { AppError } from '../errors.ts'
-import { answerDeadlineMs, type Link } from './rabbitmq-link.ts'
-import { messagesUnavailable, withDeadline } from './unavailable.ts'
+import { AppError } from '../../errors.ts'
+import { messagesUnavailable, withDeadline } from '../unavailable.ts'
+import { answerDeadlineMs, type Link } from './link.ts'
 
 /** A message as it goes over the wire, with an id of its own to know it again by. */
 export type Parcel = Envelope & {

@@ -1,9 +1,9 @@
 import type { AsyncMessage, Channel } from 'rabbitmq-client'
-import type { Logger } from '../logging.ts'
-import { createLoop, jitteredDelayMs } from '../loop.ts'
-import { answerDeadlineMs, type Link } from './rabbitmq-link.ts'
-import type { Topology } from './rabbitmq-topology.ts'
-import { withDeadline } from './unavailable.ts'
+import type { Logger } from '../../logging.ts'
+import { createLoop, jitteredDelayMs } from '../../loop.ts'
+import { withDeadline } from '../unavailable.ts'
+import { answerDeadlineMs, type Link } from './link.ts'
+import type { Topology } from './topology.ts'
 
 export type Subscriber = {
   link: Link

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { fetchV17 } from '@platformatic/kafka'
-import type { Logger } from '../logging.ts'
-import { jitteredDelayMs } from '../loop.ts'
-import type { Client, Link } from './kafka-client.ts'
-import { logFault, toProtocolErrors, toResponse } from './kafka-errors.ts'
-import { createFeed, type Feed, type Inlet, type Place } from './kafka-feed.ts'
+import type { Logger } from '../../logging.ts'
+import { jitteredDelayMs } from '../../loop.ts'
+import type { Client, Link } from './client.ts'
+import { logFault, toProtocolErrors, toResponse } from './errors.ts'
+import { createFeed, type Feed, type Inlet, type Place } from './feed.ts'
 
 export type Reader = {
   /** Reads the partition from that offset on, until the feed or the reader is closed. */

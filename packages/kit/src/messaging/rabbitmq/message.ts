@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { AsyncMessage, Envelope } from 'rabbitmq-client'
-import { uuidv7 } from '../ids.ts'
-import type { Failure, Message } from '../messaging.ts'
-import type { Parcel } from './rabbitmq-publisher.ts'
+import { uuidv7 } from '../../ids.ts'
+import type { Failure, Message } from '../../messaging.ts'
+import type { Parcel } from './publisher.ts'
 
 /** What is known of earlier tries at a message; travels in its headers when it is moved. */
 export type Tries = {

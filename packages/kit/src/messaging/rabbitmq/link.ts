@@ -1,6 +1,6 @@
 import type { Channel, Connection } from 'rabbitmq-client'
-import type { Logger } from '../logging.ts'
-import { messagesUnavailable, withDeadline } from './unavailable.ts'
+import type { Logger } from '../../logging.ts'
+import { messagesUnavailable, withDeadline } from '../unavailable.ts'
 
 /** One connection to the broker, made at its first use and again whenever it is lost. */
 export type Link = {

@@ -1,7 +1,7 @@
-import { type Database, sql } from '../database.ts'
-import type { Logger } from '../logging.ts'
-import { createLoop } from '../loop.ts'
-import type { TopicSettings } from '../messaging.ts'
+import { type Database, sql } from '../../database.ts'
+import type { Logger } from '../../logging.ts'
+import { createLoop } from '../../loop.ts'
+import type { TopicSettings } from '../../messaging.ts'
 
 // A group that is no longer used holds pruning up until its positions are deleted.
 const isPassed = `not exists (select 1 from topic_positions as p

@@ -1,8 +1,8 @@
 import type { Channel } from 'rabbitmq-client'
-import { AppError } from '../errors.ts'
-import type { Logger } from '../logging.ts'
-import { amqpCode, type Link, onChannel } from './rabbitmq-link.ts'
-import { messagesUnavailable } from './unavailable.ts'
+import { AppError } from '../../errors.ts'
+import type { Logger } from '../../logging.ts'
+import { messagesUnavailable } from '../unavailable.ts'
+import { amqpCode, type Link, onChannel } from './link.ts'
 
 /** What the adapter calls its own things on the broker. */
 export type Names = {

@@ -1,10 +1,10 @@
 import type { Channel } from 'rabbitmq-client'
-import { appendFailure, isFinal, type Limits, type Outcome, toFailure } from '../delivery.ts'
-import { AppError } from '../errors.ts'
-import { uuidv7 } from '../ids.ts'
-import { jitteredDelayMs } from '../loop.ts'
-import type { DeadLetter } from '../messaging.ts'
-import type { Incoming, Tries } from './rabbitmq-message.ts'
+import { appendFailure, isFinal, type Limits, type Outcome, toFailure } from '../../delivery.ts'
+import { AppError } from '../../errors.ts'
+import { uuidv7 } from '../../ids.ts'
+import { jitteredDelayMs } from '../../loop.ts'
+import type { DeadLetter } from '../../messaging.ts'
+import type { Incoming, Tries } from './message.ts'
 
 /** How a message leaves this process: done, given up, or back to the end of its queue. */
 export type Ending = { how: 'done' } | { how: 'buried'; letter: DeadLetter } | { how: 'moved' }

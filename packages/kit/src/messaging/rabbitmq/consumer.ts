@@ -1,21 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AsyncMessage, Channel } from 'rabbitmq-client'
-import { attemptDelivery, type Limits } from '../delivery.ts'
-import type { Logger } from '../logging.ts'
-import { jitteredDelayMs } from '../loop.ts'
-import type { DeadLetter, Handler } from '../messaging.ts'
-import {
-  crashesOf,
-  type Held,
-  recordOutcome,
-  toHeld,
-  triesOf,
-  whyRefused,
-} from './rabbitmq-held.ts'
-import type { Link } from './rabbitmq-link.ts'
-import { readDelivery, type Tries } from './rabbitmq-message.ts'
-import { createSubscription } from './rabbitmq-subscription.ts'
-import type { Topology } from './rabbitmq-topology.ts'
+import { attemptDelivery, type Limits } from '../../delivery.ts'
+import type { Logger } from '../../logging.ts'
+import { jitteredDelayMs } from '../../loop.ts'
+import type { DeadLetter, Handler } from '../../messaging.ts'
+import { crashesOf, type Held, recordOutcome, toHeld, triesOf, whyRefused } from './held.ts'
+import type { Link } from './link.ts'
+import { readDelivery, type Tries } from './message.ts'
+import { createSubscription } from './subscription.ts'
+import type { Topology } from './topology.ts'
 
 export type RabbitmqConsumerOptions = {
   link: Link

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError } from '../errors.ts'
-import { jitteredDelayMs } from '../loop.ts'
-import type { Message, Publisher } from '../messaging.ts'
-import type { Client, Link } from './kafka-client.ts'
-import { toProtocolErrors, toResponse } from './kafka-errors.ts'
-import type { TopicRegistry } from './kafka-topics.ts'
-import { messagesUnavailable, withDeadline } from './unavailable.ts'
+import { AppError } from '../../errors.ts'
+import { jitteredDelayMs } from '../../loop.ts'
+import type { Message, Publisher } from '../../messaging.ts'
+import { messagesUnavailable, withDeadline } from '../unavailable.ts'
+import type { Client, Link } from './client.ts'
+import { toProtocolErrors, toResponse } from './errors.ts'
+import type { TopicRegistry } from './topics.ts'
 
 /** A record as it is published. Records of one key keep their order. */
 export type Outbound = { topic: string; key: string; value: string; contentType: string }

@@ -1,4 +1,4 @@
-import { type Database, sql } from '../database.ts'
+import { type Database, sql } from '../../database.ts'
 import {
   appendFailure,
   attemptDelivery,
@@ -6,13 +6,13 @@ import {
   type Limits,
   type Outcome,
   toFailure,
-} from '../delivery.ts'
-import { AppError } from '../errors.ts'
-import { uuidv7 } from '../ids.ts'
-import type { Logger } from '../logging.ts'
-import { createLoop, jitteredDelayMs } from '../loop.ts'
-import type { Failure, Handler, Message } from '../messaging.ts'
-import type { Gate } from './postgres-gate.ts'
+} from '../../delivery.ts'
+import { AppError } from '../../errors.ts'
+import { uuidv7 } from '../../ids.ts'
+import type { Logger } from '../../logging.ts'
+import { createLoop, jitteredDelayMs } from '../../loop.ts'
+import type { Failure, Handler, Message } from '../../messaging.ts'
+import type { Gate } from './gate.ts'
 
 /** What every consumer of one embedded broker shares. */
 export type Broker = {

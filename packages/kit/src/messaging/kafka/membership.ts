@@ -1,6 +1,6 @@
 import type { joinGroupV9 } from '@platformatic/kafka'
-import type { Client, Library, Link } from './kafka-client.ts'
-import { toProtocolErrors, toResponse } from './kafka-errors.ts'
+import type { Client, Library, Link } from './client.ts'
+import { toProtocolErrors, toResponse } from './errors.ts'
 
 /** How far a partition was handled, with a note that the broker keeps beside it. */
 export type Position = { topic: string; partition: number; offset: bigint; note: string }

@@ -1,13 +1,13 @@
-import type { DeadLetter } from '../messaging.ts'
+import type { DeadLetter } from '../../messaging.ts'
 import {
   type DeadLetterEntry,
   type DeadLetterLog,
   parseDeadLetterEntry,
-} from './dead-letter-index.ts'
-import type { Connector } from './kafka-client.ts'
-import { type KafkaPublisher, toRecord } from './kafka-publisher.ts'
-import { createReader, earliest, listOffsets } from './kafka-reader.ts'
-import { deadLetterTopic, replaysTopic, type TopicRegistry } from './kafka-topics.ts'
+} from '../dead-letter-index.ts'
+import type { Connector } from './client.ts'
+import { type KafkaPublisher, toRecord } from './publisher.ts'
+import { createReader, earliest, listOffsets } from './reader.ts'
+import { deadLetterTopic, replaysTopic, type TopicRegistry } from './topics.ts'
 
 const readDeadlineMs = 5_000
 

@@ -1,5 +1,5 @@
-import { AppError } from '../errors.ts'
-import type { Logger } from '../logging.ts'
+import { AppError } from '../../errors.ts'
+import type { Logger } from '../../logging.ts'
 
 /** The names of the protocol's errors in what was thrown, such as `NOT_COORDINATOR`. */
 export function toProtocolErrors(error: unknown): string[] {

@@ -19,11 +19,11 @@ import type {
   produceV11,
   syncGroupV5,
 } from '@platformatic/kafka'
-import { AppError } from '../errors.ts'
-import type { Logger } from '../logging.ts'
-import type { KafkaOptions } from './kafka.ts'
-import { toInnermostReason, toProtocolErrors, toResponse } from './kafka-errors.ts'
-import { messagesUnavailable, withDeadline } from './unavailable.ts'
+import { AppError } from '../../errors.ts'
+import type { Logger } from '../../logging.ts'
+import type { KafkaOptions } from '../kafka.ts'
+import { messagesUnavailable, withDeadline } from '../unavailable.ts'
+import { toInnermostReason, toProtocolErrors, toResponse } from './errors.ts'
 
 export type Library = typeof import('@platformatic/kafka')
 

@@ -1,10 +1,10 @@
-import { sql, type Tx } from '../database.ts'
-import { appendFailure, attemptDelivery, isFinal, toFailure } from '../delivery.ts'
-import { uuidv7 } from '../ids.ts'
-import { jitteredDelayMs } from '../loop.ts'
-import type { Failure, Message } from '../messaging.ts'
-import { deliveryLimit } from './postgres-queue.ts'
-import type { GroupOptions, TopicRow } from './postgres-topic.ts'
+import { sql, type Tx } from '../../database.ts'
+import { appendFailure, attemptDelivery, isFinal, toFailure } from '../../delivery.ts'
+import { uuidv7 } from '../../ids.ts'
+import { jitteredDelayMs } from '../../loop.ts'
+import type { Failure, Message } from '../../messaging.ts'
+import { deliveryLimit } from './queue.ts'
+import type { GroupOptions, TopicRow } from './topic.ts'
 
 type Claim = {
   partition: number

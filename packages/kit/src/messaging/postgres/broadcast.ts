@@ -1,15 +1,10 @@
-import { sql } from '../database.ts'
-import { attemptDelivery, createReplayer, isFinal } from '../delivery.ts'
-import { createLoop, jitteredDelayMs } from '../loop.ts'
-import type { TopicReplay } from '../messaging.ts'
-import { batchSize } from './postgres-partition.ts'
-import type { Broker, Consumer } from './postgres-queue.ts'
-import {
-  startParameters,
-  startPosition,
-  type TopicOptions,
-  type TopicRow,
-} from './postgres-topic.ts'
+import { sql } from '../../database.ts'
+import { attemptDelivery, createReplayer, isFinal } from '../../delivery.ts'
+import { createLoop, jitteredDelayMs } from '../../loop.ts'
+import type { TopicReplay } from '../../messaging.ts'
+import { batchSize } from './partition.ts'
+import type { Broker, Consumer } from './queue.ts'
+import { startParameters, startPosition, type TopicOptions, type TopicRow } from './topic.ts'
 
 const selectStart = sql('kit.topic_start', `select ${startPosition} as position`)
 const readTopic = sql(

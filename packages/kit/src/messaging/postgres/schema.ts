@@ -1,5 +1,5 @@
-import { sql } from '../database.ts'
-import type { KitSchema } from '../migrations.ts'
+import { sql } from '../../database.ts'
+import type { KitSchema } from '../../migrations.ts'
 
 /** The channel on which the embedded broker announces `queue:<name>` and `topic:<name>`. */
 export const brokerChannel = 'messages'

@@ -1,17 +1,17 @@
 import type { AsyncMessage, Channel } from 'rabbitmq-client'
-import type { Logger } from '../logging.ts'
-import { createLoop, jitteredDelayMs } from '../loop.ts'
-import type { DeadLetter } from '../messaging.ts'
+import type { Logger } from '../../logging.ts'
+import { createLoop, jitteredDelayMs } from '../../loop.ts'
+import type { DeadLetter } from '../../messaging.ts'
 import {
   type DeadLetterEntry,
   type DeadLetterLog,
   parseDeadLetterEntry,
-} from './dead-letter-index.ts'
-import { answerDeadlineMs, type Link } from './rabbitmq-link.ts'
-import { readDelivery, toDate, toStableId } from './rabbitmq-message.ts'
-import type { ConfirmedPublisher } from './rabbitmq-publisher.ts'
-import { deliveryLimit, type Names, type Topology } from './rabbitmq-topology.ts'
-import { withDeadline } from './unavailable.ts'
+} from '../dead-letter-index.ts'
+import { withDeadline } from '../unavailable.ts'
+import { answerDeadlineMs, type Link } from './link.ts'
+import { readDelivery, toDate, toStableId } from './message.ts'
+import type { ConfirmedPublisher } from './publisher.ts'
+import { deliveryLimit, type Names, type Topology } from './topology.ts'
 
 // Not `application/json`: the client would parse that on its own.
 const contentType = 'application/vnd.halles.dead-letter+json'

@@ -1,7 +1,7 @@
-import type { TopicStats } from '../messaging.ts'
-import type { Client, Link } from './kafka-client.ts'
-import { toProtocolErrors, toResponse } from './kafka-errors.ts'
-import { latest, listOffsets } from './kafka-reader.ts'
+import type { TopicStats } from '../../messaging.ts'
+import type { Client, Link } from './client.ts'
+import { toProtocolErrors, toResponse } from './errors.ts'
+import { latest, listOffsets } from './reader.ts'
 
 const deadlineMs = 5_000
 // The system page of several operators asks every few seconds.

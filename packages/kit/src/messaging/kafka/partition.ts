@@ -1,12 +1,12 @@
-import { appendFailure, attemptDelivery, isFinal, type Limits, toFailure } from '../delivery.ts'
-import { AppError } from '../errors.ts'
-import { uuidv7 } from '../ids.ts'
-import type { Logger } from '../logging.ts'
-import { jitteredDelayMs } from '../loop.ts'
-import type { DeadLetter, Failure, Handler, Message } from '../messaging.ts'
-import { logFault } from './kafka-errors.ts'
-import { type Feed, type Inbound, pauseUnless } from './kafka-feed.ts'
-import type { Note, Offsets } from './kafka-offsets.ts'
+import { appendFailure, attemptDelivery, isFinal, type Limits, toFailure } from '../../delivery.ts'
+import { AppError } from '../../errors.ts'
+import { uuidv7 } from '../../ids.ts'
+import type { Logger } from '../../logging.ts'
+import { jitteredDelayMs } from '../../loop.ts'
+import type { DeadLetter, Failure, Handler, Message } from '../../messaging.ts'
+import { logFault } from './errors.ts'
+import { type Feed, type Inbound, pauseUnless } from './feed.ts'
+import type { Note, Offsets } from './offsets.ts'
 
 /** What the partitions of one group share. */
 export type GroupWork = {
