@@ -4,7 +4,7 @@
 export const permissions = {
   "products:write": "Create, edit and remove products; change prices and stock; import.",
   "orders:read": "See every order.",
-  "orders:write": "Cancel orders of others.",
+  "orders:write": "Fulfil, cancel and refund orders; record money that arrived.",
   "customers:read": "See customers.",
   "rbac:read": "See roles, assignments and the audit log.",
   "rbac:write": "Change roles and assignments.",

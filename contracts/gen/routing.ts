@@ -345,6 +345,17 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": []
   },
   {
+    "operation": "quoteOrder",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/quote",
+    "access": {
+      "kind": "optional"
+    },
+    "rate": "read",
+    "query": []
+  },
+  {
     "operation": "placeOrder",
     "service": "orders",
     "method": "POST",
@@ -384,12 +395,82 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": []
   },
   {
+    "operation": "getOrderTimeline",
+    "service": "orders",
+    "method": "GET",
+    "path": "/api/v1/orders/{orderId}/timeline",
+    "access": {
+      "kind": "order-holder"
+    },
+    "rate": "read",
+    "query": []
+  },
+  {
+    "operation": "checkPayment",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/payment-check",
+    "access": {
+      "kind": "order-holder"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
     "operation": "cancelOrder",
     "service": "orders",
     "method": "POST",
     "path": "/api/v1/orders/{orderId}/cancellation",
     "access": {
       "kind": "order-holder"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "fulfilOrder",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/fulfilments",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "recordDelivery",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/fulfilments/{fulfilmentId}/delivery",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "refundOrder",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/refunds",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "recordReceipt",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/receipts",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
     },
     "rate": "write",
     "query": []
@@ -405,6 +486,62 @@ export const publicRoutes: readonly PublicRoute[] = [
     "rate": "webhook",
     "bodyLimitBytes": 262144,
     "query": []
+  },
+  {
+    "operation": "listProviderEvents",
+    "service": "payments",
+    "method": "GET",
+    "path": "/api/v1/payments/events",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
+    "query": [
+      "cursor",
+      "limit",
+      "outcome",
+      "type"
+    ]
+  },
+  {
+    "operation": "replayProviderEvent",
+    "service": "payments",
+    "method": "POST",
+    "path": "/api/v1/payments/events/{eventId}/replay",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "reconcilePayments",
+    "service": "payments",
+    "method": "POST",
+    "path": "/api/v1/payments/reconciliations",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "listFindings",
+    "service": "payments",
+    "method": "GET",
+    "path": "/api/v1/payments/findings",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
+    "query": [
+      "cursor",
+      "limit"
+    ]
   },
   {
     "operation": "listProducts",
