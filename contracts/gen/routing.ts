@@ -437,6 +437,7 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "orders:write"
     },
     "rate": "write",
+    "idempotent": true,
     "query": []
   },
   {
@@ -461,6 +462,7 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "orders:write"
     },
     "rate": "write",
+    "idempotent": true,
     "query": []
   },
   {
@@ -473,6 +475,18 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "orders:write"
     },
     "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "listUnfinishedOrders",
+    "service": "orders",
+    "method": "GET",
+    "path": "/api/v1/orders/unfinished",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
     "query": []
   },
   {
@@ -542,6 +556,18 @@ export const publicRoutes: readonly PublicRoute[] = [
       "cursor",
       "limit"
     ]
+  },
+  {
+    "operation": "recordRefundSent",
+    "service": "payments",
+    "method": "POST",
+    "path": "/api/v1/payments/refunds/{refundId}/sent",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
+    "query": []
   },
   {
     "operation": "listProducts",

@@ -94,6 +94,9 @@ export interface OrderLine {
 }
 export interface OrderPayment {
   method: PaymentMethod
+  /**
+   * `cancelled`: ended by us or by the shopper. `failed`: ended at the provider.
+   */
   status:
     | 'pending'
     | 'processing'
@@ -194,6 +197,13 @@ export interface TimelineEntry {
 export interface Timeline {
   items: TimelineEntry[]
 }
+export interface UnfinishedWork {
+  items: {
+    kind: 'checkout' | 'compensation' | 'cancellation' | 'refund'
+    orderId: Id
+    since: Timestamp
+  }[]
+}
 export interface Cancellation {
   reason?: string
 }
@@ -284,6 +294,7 @@ export interface RecordReceiptParams {
   orderId: Id
 }
 export interface RecordReceiptQuery {}
+export interface ListUnfinishedOrdersQuery {}
 
 export type Operations = {
   quoteOrder: { params: undefined; query: QuoteOrderQuery; headers: undefined; body: QuoteRequest; reply: Totals; access: 'optional' }
@@ -297,6 +308,7 @@ export type Operations = {
   recordDelivery: { params: RecordDeliveryParams; query: RecordDeliveryQuery; headers: undefined; body: undefined; reply: Order; access: 'permission' }
   refundOrder: { params: RefundOrderParams; query: RefundOrderQuery; headers: RefundOrderHeaders; body: NewRefund; reply: Order; access: 'permission' }
   recordReceipt: { params: RecordReceiptParams; query: RecordReceiptQuery; headers: undefined; body: NewReceipt; reply: Order; access: 'permission' }
+  listUnfinishedOrders: { params: undefined; query: ListUnfinishedOrdersQuery; headers: undefined; body: undefined; reply: UnfinishedWork; access: 'permission' }
 }
 export const routes = {
   "quoteOrder": {
@@ -885,7 +897,8 @@ export const routes = {
                   "refunded",
                   "cancelled",
                   "failed"
-                ]
+                ],
+                "description": "`cancelled`: ended by us or by the shopper. `failed`: ended at the provider."
               },
               "captured": {
                 "type": "object",
@@ -1625,7 +1638,8 @@ export const routes = {
                   "refunded",
                   "cancelled",
                   "failed"
-                ]
+                ],
+                "description": "`cancelled`: ended by us or by the shopper. `failed`: ended at the provider."
               },
               "captured": {
                 "type": "object",
@@ -2354,7 +2368,8 @@ export const routes = {
                   "refunded",
                   "cancelled",
                   "failed"
-                ]
+                ],
+                "description": "`cancelled`: ended by us or by the shopper. `failed`: ended at the provider."
               },
               "captured": {
                 "type": "object",
@@ -2975,7 +2990,8 @@ export const routes = {
                   "refunded",
                   "cancelled",
                   "failed"
-                ]
+                ],
+                "description": "`cancelled`: ended by us or by the shopper. `failed`: ended at the provider."
               },
               "captured": {
                 "type": "object",
@@ -3247,6 +3263,7 @@ export const routes = {
     "path": "/api/v1/orders/{orderId}/fulfilments",
     "summary": "Record that lines, or a part of them, left the house. Money that is held is captured first.",
     "rate": "write",
+    "idempotent": true,
     "access": {
       "kind": "permission",
       "permission": "orders:write"
@@ -3646,7 +3663,8 @@ export const routes = {
                   "refunded",
                   "cancelled",
                   "failed"
-                ]
+                ],
+                "description": "`cancelled`: ended by us or by the shopper. `failed`: ended at the provider."
               },
               "captured": {
                 "type": "object",
@@ -4264,7 +4282,8 @@ export const routes = {
                   "refunded",
                   "cancelled",
                   "failed"
-                ]
+                ],
+                "description": "`cancelled`: ended by us or by the shopper. `failed`: ended at the provider."
               },
               "captured": {
                 "type": "object",
@@ -4536,6 +4555,7 @@ export const routes = {
     "path": "/api/v1/orders/{orderId}/refunds",
     "summary": "Return money for lines, or an amount. Never more than was captured and not returned yet.",
     "rate": "write",
+    "idempotent": true,
     "access": {
       "kind": "permission",
       "permission": "orders:write"
@@ -4952,7 +4972,8 @@ export const routes = {
                   "refunded",
                   "cancelled",
                   "failed"
-                ]
+                ],
+                "description": "`cancelled`: ended by us or by the shopper. `failed`: ended at the provider."
               },
               "captured": {
                 "type": "object",
@@ -5601,7 +5622,8 @@ export const routes = {
                   "refunded",
                   "cancelled",
                   "failed"
-                ]
+                ],
+                "description": "`cancelled`: ended by us or by the shopper. `failed`: ended at the provider."
               },
               "captured": {
                 "type": "object",
@@ -5861,6 +5883,66 @@ export const routes = {
           "refunds",
           "placedAt",
           "version"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "listUnfinishedOrders": {
+    "operation": "listUnfinishedOrders",
+    "service": "orders",
+    "method": "GET",
+    "path": "/api/v1/orders/unfinished",
+    "summary": "Checkouts, cancellations and refunds that stopped half-way, oldest first.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "items": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "kind": {
+                  "type": "string",
+                  "enum": [
+                    "checkout",
+                    "compensation",
+                    "cancellation",
+                    "refund"
+                  ]
+                },
+                "orderId": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "since": {
+                  "type": "string",
+                  "format": "date-time"
+                }
+              },
+              "required": [
+                "kind",
+                "orderId",
+                "since"
+              ],
+              "additionalProperties": false
+            }
+          }
+        },
+        "required": [
+          "items"
         ],
         "additionalProperties": false
       }

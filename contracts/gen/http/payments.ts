@@ -20,7 +20,7 @@ export interface ProviderEvent {
   /**
    * Null while it waits for the provider, or an operator, to try again.
    */
-  outcome: 'applied' | 'duplicate' | 'ignored' | 'refused' | null
+  outcome: ('applied' | 'duplicate' | 'ignored' | 'refused') | null
   orderId: Id | null
   attempts: number
   lastFailure: string | null
@@ -35,13 +35,22 @@ export interface ReconciliationRequest {
    * Payments made at the provider since then.
    */
   from: Timestamp
+  /**
+   * Until then; now when left out.
+   */
   to?: Timestamp
+  cursor?: string
 }
 /**
  * A difference between the provider and us that a person has to look at.
  */
 export interface Finding {
-  kind: 'paid-without-order' | 'order-without-payment' | 'amount-mismatch' | 'state-mismatch'
+  kind:
+    | 'paid-without-order'
+    | 'order-without-payment'
+    | 'amount-mismatch'
+    | 'state-mismatch'
+    | 'refund-to-send'
   orderId: Id | null
   paymentId: Id | null
   providerReference: string | null
@@ -57,6 +66,15 @@ export interface Reconciliation {
    */
   repaired: number
   findings: Finding[]
+  /**
+   * Null when the whole window was compared; else send it to go on.
+   */
+  nextCursor: string | null
+}
+export interface SentRefund {
+  orderId: Id
+  refundId: Id
+  status: 'pending' | 'succeeded' | 'failed'
 }
 export interface FindingPage {
   items: Finding[]
@@ -82,6 +100,10 @@ export interface ListFindingsQuery {
   limit: number
   cursor?: string
 }
+export interface RecordRefundSentParams {
+  refundId: Id
+}
+export interface RecordRefundSentQuery {}
 
 export type Operations = {
   receiveStripeWebhook: { params: undefined; query: ReceiveStripeWebhookQuery; headers: ReceiveStripeWebhookHeaders; body: Buffer; reply: WebhookReceipt; access: 'public' }
@@ -89,6 +111,7 @@ export type Operations = {
   replayProviderEvent: { params: ReplayProviderEventParams; query: ReplayProviderEventQuery; headers: undefined; body: undefined; reply: WebhookReceipt; access: 'permission' }
   reconcilePayments: { params: undefined; query: ReconcilePaymentsQuery; headers: undefined; body: ReconciliationRequest; reply: Reconciliation; access: 'permission' }
   listFindings: { params: undefined; query: ListFindingsQuery; headers: undefined; body: undefined; reply: FindingPage; access: 'permission' }
+  recordRefundSent: { params: RecordRefundSentParams; query: RecordRefundSentQuery; headers: undefined; body: undefined; reply: SentRefund; access: 'permission' }
 }
 export const routes = {
   "receiveStripeWebhook": {
@@ -209,8 +232,7 @@ export const routes = {
                     "applied",
                     "duplicate",
                     "ignored",
-                    "refused",
-                    null
+                    "refused"
                   ],
                   "description": "Null while it waits for the provider, or an operator, to try again."
                 },
@@ -343,7 +365,14 @@ export const routes = {
         },
         "to": {
           "type": "string",
-          "format": "date-time"
+          "format": "date-time",
+          "description": "Until then; now when left out."
+        },
+        "cursor": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 512,
+          "pattern": "^[A-Za-z0-9_-]+$"
         }
       },
       "required": [
@@ -382,7 +411,8 @@ export const routes = {
                     "paid-without-order",
                     "order-without-payment",
                     "amount-mismatch",
-                    "state-mismatch"
+                    "state-mismatch",
+                    "refund-to-send"
                   ]
                 },
                 "orderId": {
@@ -425,6 +455,13 @@ export const routes = {
               ],
               "additionalProperties": false
             }
+          },
+          "nextCursor": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Null when the whole window was compared; else send it to go on."
           }
         },
         "required": [
@@ -432,7 +469,8 @@ export const routes = {
           "to",
           "compared",
           "repaired",
-          "findings"
+          "findings",
+          "nextCursor"
         ],
         "additionalProperties": false
       }
@@ -483,7 +521,8 @@ export const routes = {
                     "paid-without-order",
                     "order-without-payment",
                     "amount-mismatch",
-                    "state-mismatch"
+                    "state-mismatch",
+                    "refund-to-send"
                   ]
                 },
                 "orderId": {
@@ -538,6 +577,68 @@ export const routes = {
         "required": [
           "items",
           "nextCursor"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "recordRefundSent": {
+    "operation": "recordRefundSent",
+    "service": "payments",
+    "method": "POST",
+    "path": "/api/v1/payments/refunds/{refundId}/sent",
+    "summary": "The money of a refund by bank transfer was sent by hand.",
+    "rate": "write",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "refundId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        }
+      },
+      "required": [
+        "refundId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "orderId": {
+            "type": "string",
+            "format": "uuid",
+            "description": "UUIDv7."
+          },
+          "refundId": {
+            "type": "string",
+            "format": "uuid",
+            "description": "UUIDv7."
+          },
+          "status": {
+            "type": "string",
+            "enum": [
+              "pending",
+              "succeeded",
+              "failed"
+            ]
+          }
+        },
+        "required": [
+          "orderId",
+          "refundId",
+          "status"
         ],
         "additionalProperties": false
       }
