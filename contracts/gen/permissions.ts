@@ -4,11 +4,11 @@
 export const permissions = {
   "products:write": "Create, edit and remove products; change prices and stock; import.",
   "orders:read": "See every order.",
-  "orders:write": "Cancel orders of others.",
+  "orders:write": "Fulfil, cancel and refund orders; record money that arrived or was sent.",
   "customers:read": "See customers.",
   "rbac:read": "See roles, assignments and the audit log.",
   "rbac:write": "Change roles and assignments.",
-  "system:read": "See instances, queues, topics, breakers and dead letters.",
-  "system:write": "Read, replay and discard dead letters; rebuild replicas."
+  "system:read": "See instances, queues, topics, breakers, dead letters, the provider's events and findings.",
+  "system:write": "Read, replay and discard dead letters; rebuild replicas; replay the provider's events; compare payments."
 } as const
 export type Permission = keyof typeof permissions

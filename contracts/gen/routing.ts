@@ -407,6 +407,17 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": []
   },
   {
+    "operation": "quoteOrder",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/quote",
+    "access": {
+      "kind": "optional"
+    },
+    "rate": "read",
+    "query": []
+  },
+  {
     "operation": "placeOrder",
     "service": "orders",
     "method": "POST",
@@ -446,6 +457,28 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": []
   },
   {
+    "operation": "getOrderTimeline",
+    "service": "orders",
+    "method": "GET",
+    "path": "/api/v1/orders/{orderId}/timeline",
+    "access": {
+      "kind": "order-holder"
+    },
+    "rate": "read",
+    "query": []
+  },
+  {
+    "operation": "checkPayment",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/payment-check",
+    "access": {
+      "kind": "order-holder"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
     "operation": "cancelOrder",
     "service": "orders",
     "method": "POST",
@@ -454,6 +487,68 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "order-holder"
     },
     "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "fulfilOrder",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/fulfilments",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
+    "idempotent": true,
+    "query": []
+  },
+  {
+    "operation": "recordDelivery",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/fulfilments/{fulfilmentId}/delivery",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "refundOrder",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/refunds",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
+    "idempotent": true,
+    "query": []
+  },
+  {
+    "operation": "recordReceipt",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/{orderId}/receipts",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "listUnfinishedOrders",
+    "service": "orders",
+    "method": "GET",
+    "path": "/api/v1/orders/unfinished",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
     "query": []
   },
   {
@@ -466,6 +561,74 @@ export const publicRoutes: readonly PublicRoute[] = [
     },
     "rate": "webhook",
     "bodyLimitBytes": 262144,
+    "query": []
+  },
+  {
+    "operation": "listProviderEvents",
+    "service": "payments",
+    "method": "GET",
+    "path": "/api/v1/payments/events",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
+    "query": [
+      "cursor",
+      "limit",
+      "outcome",
+      "type"
+    ]
+  },
+  {
+    "operation": "replayProviderEvent",
+    "service": "payments",
+    "method": "POST",
+    "path": "/api/v1/payments/events/{eventId}/replay",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "reconcilePayments",
+    "service": "payments",
+    "method": "POST",
+    "path": "/api/v1/payments/reconciliations",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "query": []
+  },
+  {
+    "operation": "listFindings",
+    "service": "payments",
+    "method": "GET",
+    "path": "/api/v1/payments/findings",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
+    "query": [
+      "cursor",
+      "limit"
+    ]
+  },
+  {
+    "operation": "recordRefundSent",
+    "service": "payments",
+    "method": "POST",
+    "path": "/api/v1/payments/refunds/{refundId}/sent",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:write"
+    },
+    "rate": "write",
     "query": []
   },
   {

@@ -156,6 +156,7 @@ export const schemas: Readonly<Record<string, object>> = {
         "enum": [
           "pending_payment",
           "paid",
+          "partly_fulfilled",
           "fulfilled",
           "delivered",
           "cancelled",
@@ -276,6 +277,7 @@ export const schemas: Readonly<Record<string, object>> = {
         "enum": [
           "pending_payment",
           "paid",
+          "partly_fulfilled",
           "fulfilled",
           "delivered",
           "cancelled",
@@ -396,6 +398,7 @@ export const schemas: Readonly<Record<string, object>> = {
         "enum": [
           "pending_payment",
           "paid",
+          "partly_fulfilled",
           "fulfilled",
           "delivered",
           "cancelled",
@@ -479,6 +482,357 @@ export const schemas: Readonly<Record<string, object>> = {
       "total",
       "lines"
     ]
+  },
+  "halles.orders.order-fulfilled.v1": {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "https://halles.example/schemas/halles.orders.order-fulfilled.v1.json",
+    "$comment": "Sent by orders to the topic orders.events.v1, in order per orderId.",
+    "title": "halles.orders.order-fulfilled.v1",
+    "type": "object",
+    "description": "Some or all of the order left the house; the status says which.",
+    "properties": {
+      "orderId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "version": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Optimistic lock; also the ETag."
+      },
+      "cartId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "customerId": {
+        "type": [
+          "string",
+          "null"
+        ],
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "status": {
+        "type": "string",
+        "enum": [
+          "pending_payment",
+          "paid",
+          "partly_fulfilled",
+          "fulfilled",
+          "delivered",
+          "cancelled",
+          "refunded"
+        ]
+      },
+      "total": {
+        "type": "object",
+        "description": "An amount in the currency's smallest unit.",
+        "properties": {
+          "amountMinor": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 99999999999
+          },
+          "currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "ISO 4217 code."
+          }
+        },
+        "required": [
+          "amountMinor",
+          "currency"
+        ]
+      },
+      "lines": {
+        "type": "array",
+        "items": {
+          "type": "object",
+          "properties": {
+            "variantId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "productId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "quantity": {
+              "type": "integer"
+            },
+            "unitPrice": {
+              "type": "object",
+              "description": "An amount in the currency's smallest unit.",
+              "properties": {
+                "amountMinor": {
+                  "type": "integer",
+                  "minimum": 0,
+                  "maximum": 99999999999
+                },
+                "currency": {
+                  "type": "string",
+                  "pattern": "^[A-Z]{3}$",
+                  "description": "ISO 4217 code."
+                }
+              },
+              "required": [
+                "amountMinor",
+                "currency"
+              ]
+            }
+          },
+          "required": [
+            "variantId",
+            "productId",
+            "quantity",
+            "unitPrice"
+          ]
+        }
+      }
+    },
+    "required": [
+      "orderId",
+      "version",
+      "cartId",
+      "customerId",
+      "status",
+      "total",
+      "lines"
+    ]
+  },
+  "halles.orders.order-delivered.v1": {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "https://halles.example/schemas/halles.orders.order-delivered.v1.json",
+    "$comment": "Sent by orders to the topic orders.events.v1, in order per orderId.",
+    "title": "halles.orders.order-delivered.v1",
+    "type": "object",
+    "description": "All of the order arrived.",
+    "properties": {
+      "orderId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "version": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Optimistic lock; also the ETag."
+      },
+      "cartId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "customerId": {
+        "type": [
+          "string",
+          "null"
+        ],
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "status": {
+        "type": "string",
+        "enum": [
+          "pending_payment",
+          "paid",
+          "partly_fulfilled",
+          "fulfilled",
+          "delivered",
+          "cancelled",
+          "refunded"
+        ]
+      },
+      "total": {
+        "type": "object",
+        "description": "An amount in the currency's smallest unit.",
+        "properties": {
+          "amountMinor": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 99999999999
+          },
+          "currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "ISO 4217 code."
+          }
+        },
+        "required": [
+          "amountMinor",
+          "currency"
+        ]
+      },
+      "lines": {
+        "type": "array",
+        "items": {
+          "type": "object",
+          "properties": {
+            "variantId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "productId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "quantity": {
+              "type": "integer"
+            },
+            "unitPrice": {
+              "type": "object",
+              "description": "An amount in the currency's smallest unit.",
+              "properties": {
+                "amountMinor": {
+                  "type": "integer",
+                  "minimum": 0,
+                  "maximum": 99999999999
+                },
+                "currency": {
+                  "type": "string",
+                  "pattern": "^[A-Z]{3}$",
+                  "description": "ISO 4217 code."
+                }
+              },
+              "required": [
+                "amountMinor",
+                "currency"
+              ]
+            }
+          },
+          "required": [
+            "variantId",
+            "productId",
+            "quantity",
+            "unitPrice"
+          ]
+        }
+      }
+    },
+    "required": [
+      "orderId",
+      "version",
+      "cartId",
+      "customerId",
+      "status",
+      "total",
+      "lines"
+    ]
+  },
+  "halles.orders.order-refunded.v1": {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "https://halles.example/schemas/halles.orders.order-refunded.v1.json",
+    "$comment": "Sent by orders to the topic orders.events.v1, in order per orderId.",
+    "title": "halles.orders.order-refunded.v1",
+    "type": "object",
+    "properties": {
+      "orderId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "version": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Optimistic lock; also the ETag."
+      },
+      "status": {
+        "type": "string",
+        "enum": [
+          "paid",
+          "partly_fulfilled",
+          "fulfilled",
+          "delivered",
+          "cancelled",
+          "refunded"
+        ]
+      },
+      "refundId": {
+        "type": [
+          "string",
+          "null"
+        ],
+        "format": "uuid",
+        "description": "Null for one made at the provider."
+      },
+      "amount": {
+        "type": "object",
+        "description": "An amount in the currency's smallest unit.",
+        "properties": {
+          "amountMinor": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 99999999999
+          },
+          "currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "ISO 4217 code."
+          }
+        },
+        "required": [
+          "amountMinor",
+          "currency"
+        ]
+      },
+      "total": {
+        "type": "object",
+        "description": "An amount in the currency's smallest unit.",
+        "properties": {
+          "amountMinor": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 99999999999
+          },
+          "currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "ISO 4217 code."
+          }
+        },
+        "required": [
+          "amountMinor",
+          "currency"
+        ]
+      },
+      "returned": {
+        "type": "array",
+        "description": "What returns to the stock; empty when nothing came back.",
+        "items": {
+          "type": "object",
+          "properties": {
+            "variantId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "quantity": {
+              "type": "integer"
+            }
+          },
+          "required": [
+            "variantId",
+            "quantity"
+          ]
+        }
+      }
+    },
+    "required": [
+      "orderId",
+      "version",
+      "status",
+      "refundId",
+      "amount",
+      "total",
+      "returned"
+    ],
+    "description": "Money went back; pieces that came back with it return to the stock."
   },
   "halles.products.product-changed.v1": {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -32,6 +32,14 @@ async function readAll<T>(folder: string): Promise<T[]> {
   return Promise.all(names.sort().map((name) => readYaml<T>(`${folder}/${name}`)))
 }
 
+/** The text of a .proto file, after those of the files that it imports. */
+async function readProtos(path: string): Promise<string[]> {
+  const text = await readFile(join(root, 'proto', path), 'utf8')
+  const imports = [...text.matchAll(/^import "(halles\/[^"]+)";$/gm)].map(([, name = '']) => name)
+  const imported = await Promise.all(imports.map(readProtos))
+  return [...new Set([...imported.flat(), text])]
+}
+
 /** Every generated file by its path below gen/. */
 async function generate(): Promise<Map<string, string>> {
   const files = new Map<string, string>()
@@ -48,8 +56,8 @@ async function generate(): Promise<Map<string, string>> {
   files.set('topics.ts', `${banner}${toTopicsModule(messages)}\n`)
   files.set('schemas.ts', `${banner}${toSchemasModule(messages, common.schemas)}\n`)
   for (const service of (await readdir(join(root, 'proto/halles'))).sort()) {
-    const proto = await readFile(join(root, `proto/halles/${service}/v1/${service}.proto`), 'utf8')
-    files.set(`grpc/${service}.ts`, banner + toGrpcModule(proto))
+    const protos = await readProtos(`halles/${service}/v1/${service}.proto`)
+    files.set(`grpc/${service}.ts`, banner + toGrpcModule(protos))
   }
   files.set('routing.ts', banner + toRoutingModule(services, await readYaml('rates.yaml')))
   const permissions = await readYaml<Record<string, string>>('permissions.yaml')

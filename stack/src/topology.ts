@@ -65,6 +65,27 @@ const admin = ({ secrets }: Platform) => ({
 const sealingKeyOf = ({ secrets: { credentialsKeys } }: Platform) =>
   JSON.stringify(credentialsKeys.slice(0, 1).map(publicPart)[0])
 
+/**
+ * What payments acts on; a real endpoint is subscribed to chosen types too. Of each change the one
+ * event that tells it is enough: a payment that is made at once is told by its session alone, so that
+ * it costs one notification.
+ */
+const webhookEvents = [
+  'checkout.session.completed',
+  'checkout.session.expired',
+  'checkout.session.async_payment_succeeded',
+  'checkout.session.async_payment_failed',
+  // Money that was held is taken, or let go, in the dashboard too.
+  'charge.captured',
+  'payment_intent.canceled',
+  'refund.created',
+  'refund.updated',
+  'refund.failed',
+  'charge.dispute.created',
+  'charge.dispute.closed',
+  'charge.dispute.funds_reinstated',
+]
+
 /** The platform: who there is, who owns which database, who calls whom. */
 export const parts: readonly Part[] = [
   {
@@ -77,8 +98,7 @@ export const parts: readonly Part[] = [
       STRIPE_API_KEY: secrets.stripeApiKey,
       WEBHOOK_URL: `http://127.0.0.1:${port}/api/v1/webhooks/stripe`,
       WEBHOOK_SECRET: secrets.stripeWebhookSecret,
-      // What payments acts on; a real endpoint is subscribed to chosen types too.
-      WEBHOOK_EVENTS: 'checkout.session.completed,checkout.session.expired',
+      WEBHOOK_EVENTS: webhookEvents.join(','),
       PUBLIC_URL: `http://localhost:${portOf('stripe-sandbox')}`,
     }),
   },

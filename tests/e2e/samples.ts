@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Sample } from './bad-requests.ts'
 import { newEmail, newOrder, type Shop, shippingAddress, unique } from './shop.ts'
 
+const someId = '00000000-0000-7000-8000-000000000000'
 const price = { amountMinor: 1_200, currency: 'EUR' }
 
 /** Good bodies by operation: what bad ones are made from. */
@@ -17,6 +18,10 @@ const bodies: Record<string, () => unknown> = {
   eraseMe: () => ({ currentPassword: 'not-the-one' }),
   putCartLine: () => ({ quantity: 1 }),
   cancelOrder: () => ({ reason: 'No more need.' }),
+  fulfilOrder: () => ({ lines: [{ variantId: someId, quantity: 1 }] }),
+  refundOrder: () => ({ amount: price, isReturned: false }),
+  recordReceipt: () => ({ amount: price, reference: 'SEPA 1' }),
+  reconcilePayments: () => ({ from: '2026-01-01T00:00:00.000Z' }),
   createProduct: () => ({
     slug: `basket-${unique()}`,
     title: 'Basket',
@@ -44,7 +49,10 @@ const bodies: Record<string, () => unknown> = {
   }),
 }
 
-export const operationsWithBody = [...Object.keys(bodies), 'placeOrder']
+/** Those whose `Idempotency-Key` is required. */
+const keyed = ['placeOrder', 'fulfilOrder', 'refundOrder']
+
+export const operationsWithBody = [...Object.keys(bodies), 'placeOrder', 'quoteOrder']
 
 /** Makes a good request of any operation, on things that exist and may be changed. */
 export async function createSamples(shop: Shop): Promise<(operation: string) => Sample> {
@@ -63,6 +71,9 @@ export async function createSamples(shop: Shop): Promise<(operation: string) => 
     productId,
     idOrSlug: product.slug,
     orderId: order.id,
+    fulfilmentId: randomUUID(),
+    refundId: randomUUID(),
+    eventId: 'evt_none',
     importId: randomUUID(),
     addressId: randomUUID(),
     subjectId: randomUUID(),
@@ -73,10 +84,15 @@ export async function createSamples(shop: Shop): Promise<(operation: string) => 
   }
   return (operation) => ({
     params,
-    body: operation === 'placeOrder' ? newOrder(cart) : bodies[operation]?.(),
+    body:
+      operation === 'placeOrder'
+        ? newOrder(cart)
+        : operation === 'quoteOrder'
+          ? { cartId: cart.id, country: 'FR' }
+          : bodies[operation]?.(),
     headers: {
       authorization: `Bearer ${token}`,
-      ...(operation === 'placeOrder' ? { 'idempotency-key': randomUUID() } : {}),
+      ...(keyed.includes(operation) ? { 'idempotency-key': randomUUID() } : {}),
     },
   })
 }

@@ -22,7 +22,14 @@ export interface OrderState {
   version: Version
   cartId: Id
   customerId: Id | null
-  status: 'pending_payment' | 'paid' | 'fulfilled' | 'delivered' | 'cancelled' | 'refunded'
+  status:
+    | 'pending_payment'
+    | 'paid'
+    | 'partly_fulfilled'
+    | 'fulfilled'
+    | 'delivered'
+    | 'cancelled'
+    | 'refunded'
   total: Money
   lines: {
     variantId: Id
@@ -37,6 +44,24 @@ export interface OrderState {
 export interface Money {
   amountMinor: number
   currency: Currency
+}
+export interface OrderRefundedData {
+  orderId: Id
+  version: Version
+  status: 'paid' | 'partly_fulfilled' | 'fulfilled' | 'delivered' | 'cancelled' | 'refunded'
+  /**
+   * Null for one made at the provider.
+   */
+  refundId: Id | null
+  amount: Money
+  total: Money
+  /**
+   * What returns to the stock; empty when nothing came back.
+   */
+  returned: {
+    variantId: Id
+    quantity: number
+  }[]
 }
 
 export const address = {"kind":"topic","name":"orders.events.v1"} as const
@@ -81,6 +106,7 @@ export const orderPlaced: MessageContract<OrderState> = {
         "enum": [
           "pending_payment",
           "paid",
+          "partly_fulfilled",
           "fulfilled",
           "delivered",
           "cancelled",
@@ -207,6 +233,7 @@ export const orderPaid: MessageContract<OrderState> = {
         "enum": [
           "pending_payment",
           "paid",
+          "partly_fulfilled",
           "fulfilled",
           "delivered",
           "cancelled",
@@ -333,6 +360,7 @@ export const orderCancelled: MessageContract<OrderState> = {
         "enum": [
           "pending_payment",
           "paid",
+          "partly_fulfilled",
           "fulfilled",
           "delivered",
           "cancelled",
@@ -415,6 +443,374 @@ export const orderCancelled: MessageContract<OrderState> = {
       "status",
       "total",
       "lines"
+    ]
+  }
+}
+export const orderFulfilled: MessageContract<OrderState> = {
+  "type": "halles.orders.order-fulfilled.v1",
+  "producer": "orders",
+  "address": {
+    "kind": "topic",
+    "name": "orders.events.v1"
+  },
+  "key": "orderId",
+  "summary": "Some or all of the order left the house; the status says which.",
+  "schema": {
+    "type": "object",
+    "description": "The state of an order, without personal data.",
+    "properties": {
+      "orderId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "version": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Optimistic lock; also the ETag."
+      },
+      "cartId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "customerId": {
+        "type": [
+          "string",
+          "null"
+        ],
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "status": {
+        "type": "string",
+        "enum": [
+          "pending_payment",
+          "paid",
+          "partly_fulfilled",
+          "fulfilled",
+          "delivered",
+          "cancelled",
+          "refunded"
+        ]
+      },
+      "total": {
+        "type": "object",
+        "description": "An amount in the currency's smallest unit.",
+        "properties": {
+          "amountMinor": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 99999999999
+          },
+          "currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "ISO 4217 code."
+          }
+        },
+        "required": [
+          "amountMinor",
+          "currency"
+        ]
+      },
+      "lines": {
+        "type": "array",
+        "items": {
+          "type": "object",
+          "properties": {
+            "variantId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "productId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "quantity": {
+              "type": "integer"
+            },
+            "unitPrice": {
+              "type": "object",
+              "description": "An amount in the currency's smallest unit.",
+              "properties": {
+                "amountMinor": {
+                  "type": "integer",
+                  "minimum": 0,
+                  "maximum": 99999999999
+                },
+                "currency": {
+                  "type": "string",
+                  "pattern": "^[A-Z]{3}$",
+                  "description": "ISO 4217 code."
+                }
+              },
+              "required": [
+                "amountMinor",
+                "currency"
+              ]
+            }
+          },
+          "required": [
+            "variantId",
+            "productId",
+            "quantity",
+            "unitPrice"
+          ]
+        }
+      }
+    },
+    "required": [
+      "orderId",
+      "version",
+      "cartId",
+      "customerId",
+      "status",
+      "total",
+      "lines"
+    ]
+  }
+}
+export const orderDelivered: MessageContract<OrderState> = {
+  "type": "halles.orders.order-delivered.v1",
+  "producer": "orders",
+  "address": {
+    "kind": "topic",
+    "name": "orders.events.v1"
+  },
+  "key": "orderId",
+  "summary": "All of the order arrived.",
+  "schema": {
+    "type": "object",
+    "description": "The state of an order, without personal data.",
+    "properties": {
+      "orderId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "version": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Optimistic lock; also the ETag."
+      },
+      "cartId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "customerId": {
+        "type": [
+          "string",
+          "null"
+        ],
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "status": {
+        "type": "string",
+        "enum": [
+          "pending_payment",
+          "paid",
+          "partly_fulfilled",
+          "fulfilled",
+          "delivered",
+          "cancelled",
+          "refunded"
+        ]
+      },
+      "total": {
+        "type": "object",
+        "description": "An amount in the currency's smallest unit.",
+        "properties": {
+          "amountMinor": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 99999999999
+          },
+          "currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "ISO 4217 code."
+          }
+        },
+        "required": [
+          "amountMinor",
+          "currency"
+        ]
+      },
+      "lines": {
+        "type": "array",
+        "items": {
+          "type": "object",
+          "properties": {
+            "variantId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "productId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "quantity": {
+              "type": "integer"
+            },
+            "unitPrice": {
+              "type": "object",
+              "description": "An amount in the currency's smallest unit.",
+              "properties": {
+                "amountMinor": {
+                  "type": "integer",
+                  "minimum": 0,
+                  "maximum": 99999999999
+                },
+                "currency": {
+                  "type": "string",
+                  "pattern": "^[A-Z]{3}$",
+                  "description": "ISO 4217 code."
+                }
+              },
+              "required": [
+                "amountMinor",
+                "currency"
+              ]
+            }
+          },
+          "required": [
+            "variantId",
+            "productId",
+            "quantity",
+            "unitPrice"
+          ]
+        }
+      }
+    },
+    "required": [
+      "orderId",
+      "version",
+      "cartId",
+      "customerId",
+      "status",
+      "total",
+      "lines"
+    ]
+  }
+}
+export const orderRefunded: MessageContract<OrderRefundedData> = {
+  "type": "halles.orders.order-refunded.v1",
+  "producer": "orders",
+  "address": {
+    "kind": "topic",
+    "name": "orders.events.v1"
+  },
+  "key": "orderId",
+  "summary": "Money went back; pieces that came back with it return to the stock.",
+  "schema": {
+    "type": "object",
+    "properties": {
+      "orderId": {
+        "type": "string",
+        "format": "uuid",
+        "description": "UUIDv7."
+      },
+      "version": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Optimistic lock; also the ETag."
+      },
+      "status": {
+        "type": "string",
+        "enum": [
+          "paid",
+          "partly_fulfilled",
+          "fulfilled",
+          "delivered",
+          "cancelled",
+          "refunded"
+        ]
+      },
+      "refundId": {
+        "type": [
+          "string",
+          "null"
+        ],
+        "format": "uuid",
+        "description": "Null for one made at the provider."
+      },
+      "amount": {
+        "type": "object",
+        "description": "An amount in the currency's smallest unit.",
+        "properties": {
+          "amountMinor": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 99999999999
+          },
+          "currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "ISO 4217 code."
+          }
+        },
+        "required": [
+          "amountMinor",
+          "currency"
+        ]
+      },
+      "total": {
+        "type": "object",
+        "description": "An amount in the currency's smallest unit.",
+        "properties": {
+          "amountMinor": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 99999999999
+          },
+          "currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "ISO 4217 code."
+          }
+        },
+        "required": [
+          "amountMinor",
+          "currency"
+        ]
+      },
+      "returned": {
+        "type": "array",
+        "description": "What returns to the stock; empty when nothing came back.",
+        "items": {
+          "type": "object",
+          "properties": {
+            "variantId": {
+              "type": "string",
+              "format": "uuid",
+              "description": "UUIDv7."
+            },
+            "quantity": {
+              "type": "integer"
+            }
+          },
+          "required": [
+            "variantId",
+            "quantity"
+          ]
+        }
+      }
+    },
+    "required": [
+      "orderId",
+      "version",
+      "status",
+      "refundId",
+      "amount",
+      "total",
+      "returned"
     ]
   }
 }

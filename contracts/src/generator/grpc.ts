@@ -42,9 +42,13 @@ function toDeclarations(namespace: protobuf.NamespaceBase): string[] {
   })
 }
 
-/** The module of one .proto file: its types, and its descriptor for @grpc/proto-loader. */
-export function toGrpcModule(proto: string): string {
-  const { root } = protobuf.parse(proto, { keepCase: false })
+/**
+ * The module of one .proto file: its types, and its descriptor for @grpc/proto-loader.
+ * @param protos the texts of the file and of all that it imports.
+ */
+export function toGrpcModule(protos: readonly string[]): string {
+  const root = new protobuf.Root()
+  for (const proto of protos) protobuf.parse(proto, root, { keepCase: false })
   root.resolveAll()
   return [
     ...toDeclarations(root),

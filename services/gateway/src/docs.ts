@@ -4,7 +4,7 @@ type Schema = {
   $ref?: string
   type?: string | string[]
   format?: string
-  enum?: string[]
+  enum?: (string | null)[]
   items?: Schema
   properties?: Record<string, Schema>
   required?: string[]
@@ -48,7 +48,8 @@ function describe(schema: Schema): string {
   }
   const branches = schema.anyOf ?? schema.allOf
   if (branches) return branches.map(describe).join(' | ')
-  if (schema.enum) return schema.enum.map((word) => `<code>${escapeHtml(word)}</code>`).join(' | ')
+  if (schema.enum)
+    return schema.enum.map((word) => `<code>${escapeHtml(String(word))}</code>`).join(' | ')
   if (schema.items) return `${describe(schema.items)}[]`
   const low = schema.minimum ?? schema.minLength
   const high = schema.maximum ?? schema.maxLength

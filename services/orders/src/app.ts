@@ -7,13 +7,15 @@ import { outboxSchema } from '@halles/kit/outbox'
 import { createRuntime, openDatabase, openGrpcServer, openHttpServer } from '@halles/kit/runtime'
 import { createNeighbours } from './clients.ts'
 import type { Config } from './config.ts'
+import { createTotals } from './domain/totals.ts'
 import { ordersService } from './grpc.ts'
-import { routes, serveOrders } from './http.ts'
+import { routes, serveOrders } from './http/routes.ts'
 import { createJobs, type JobTimes } from './jobs.ts'
 import { createOrderTokens } from './order-tokens.ts'
 import type { Deps } from './ports.ts'
 import { createCheckoutStore } from './store/checkouts.ts'
 import { createOrderStore } from './store/orders.ts'
+import { createUnfinishedStore } from './store/unfinished.ts'
 
 export type OrdersApp = App & { httpPort(): number; grpcPort(): number }
 
@@ -38,16 +40,24 @@ export function createApp(
     payments,
     orders,
     checkouts: createCheckoutStore(database, { orders }),
+    unfinished: createUnfinishedStore(database),
+    totalsOf: createTotals({ shipping: config.shippingRules, taxRates: config.taxRates }),
     clock: () => new Date(),
     newId: uuidv7,
     pause: async (ms) => pause(ms),
+    repeat(everyMs, work) {
+      const timer = setInterval(() => {
+        work().catch((error: unknown) => logger.warn({ err: error }, 'a repetition failed'))
+      }, everyMs)
+      return () => clearInterval(timer)
+    },
     log: logger,
   }
   const http = openHttpServer<Operations>(runtime, { routes })
   serveOrders(http, { deps, policy, orderTokens: createOrderTokens(config.orderTokenSecret) })
   const grpc = openGrpcServer(runtime, [ordersService(deps)])
   lifecycle.add({ name: 'neighbours', stop: async () => close() })
-  for (const job of createJobs(deps, logger, overrides.times)) lifecycle.add(job)
+  for (const job of createJobs(deps, { logger, metrics }, overrides.times)) lifecycle.add(job)
   lifecycle.add(grpc)
   lifecycle.add(http)
   lifecycle.add(runtime.messaging)

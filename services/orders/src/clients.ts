@@ -5,7 +5,8 @@ import { toServiceDefinition } from '@halles/contracts/grpc'
 import { AppError } from '@halles/kit/errors'
 import { createGrpcClient } from '@halles/kit/grpc-client'
 import type { Metrics } from '@halles/kit/metrics'
-import type { Carts, Payments, Products } from './ports.ts'
+import { toPaymentState } from './payment-states.ts'
+import type { Carts, PaymentRequest, Payments, Products } from './ports.ts'
 
 export type Neighbours = {
   carts: Carts
@@ -26,8 +27,6 @@ type NeighbourOptions = {
 const fastDeadlineMs = 2_000
 // Contains a call to the provider with one retry; a little more than payments gives those.
 const paymentDeadlineMs = 8_000
-// The stock must outlive the time to pay (`payableUntil`) and the wait for late news after it.
-const reservationTtlSeconds = 3_600
 
 /** The other services that orders asks, over gRPC. */
 export function createNeighbours(options: NeighbourOptions): Neighbours {
@@ -92,13 +91,14 @@ function inBody(error: unknown): never {
   })
 }
 
-function toProducts(client: Client<productsContract.ProductsServiceRpcs>): Products {
+/** The port on whatever carries the calls. */
+export function toProducts(client: Client<productsContract.ProductsServiceRpcs>): Products {
   return {
-    async reserveStock(orderId, lines) {
+    async reserveStock({ orderId, lines, ttlSeconds }) {
       const reply = await client.reserveStock({
         reservationId: orderId,
         lines: lines.map(({ variantId, quantity }) => ({ variantId, quantity })),
-        ttlSeconds: reservationTtlSeconds,
+        ttlSeconds,
       })
       return reply.lines.map(({ unitAmountMinor, currency, ...line }) => ({
         ...line,
@@ -111,26 +111,44 @@ function toProducts(client: Client<productsContract.ProductsServiceRpcs>): Produ
   }
 }
 
-function toPayments(client: Client<paymentsContract.PaymentsServiceRpcs>): Payments {
+const methods = {
+  online: 'PAYMENT_METHOD_ONLINE',
+  bank_transfer: 'PAYMENT_METHOD_BANK_TRANSFER',
+} as const
+
+/** The same of payments. */
+export function toPayments(client: Client<paymentsContract.PaymentsServiceRpcs>): Payments {
+  const stateOf = async (answer: Promise<{ state?: paymentsContract.PaymentState | undefined }>) =>
+    toPaymentState((await answer).state)
   return {
-    createPayment: ({ orderId, email, lines, total, expiresAt }) =>
+    createPayment: ({ orderId, email, totals, method, expiresAt, ...request }) =>
       client.createPayment({
         orderId,
         email: email ?? '',
-        lines: lines.map(({ title, variantTitle, quantity, unitPrice }) => ({
-          title: variantTitle === '' ? title : `${title} (${variantTitle})`,
-          quantity,
-          unitAmountMinor: unitPrice.amountMinor,
-        })),
-        amountMinor: total.amountMinor,
-        currency: total.currency,
+        lines: toPaymentLines({ totals, lines: request.lines }),
+        amountMinor: totals.total.amountMinor,
+        currency: totals.total.currency,
         expiresAtSeconds: Math.floor(expiresAt.getTime() / 1_000),
+        method: methods[method],
       }),
-    async cancelPayment(orderId) {
-      const { outcome } = await client.cancelPayment({ orderId })
-      if (outcome === 'CANCEL_OUTCOME_CANCELLED') return 'cancelled'
-      if (outcome === 'CANCEL_OUTCOME_REFUNDED') return 'refunded'
-      throw new Error(`payments answered ${outcome} to a cancellation.`)
-    },
+    cancelPayment: (orderId) => stateOf(client.cancelPayment({ orderId })),
+    capturePayment: (orderId, amountMinor) =>
+      stateOf(client.capturePayment({ orderId, amountMinor })),
+    refundPayment: ({ reason, ...refund }) =>
+      stateOf(client.refundPayment({ ...refund, reason: reason ?? '' })),
+    syncPayment: (orderId) => stateOf(client.syncPayment({ orderId })),
+    recordReceipt: (receipt) => stateOf(client.recordReceipt(receipt)),
   }
+}
+
+/** What the shopper sees at the provider: the lines and the shipping add up to the amount. */
+function toPaymentLines({ lines, totals }: Pick<PaymentRequest, 'lines' | 'totals'>) {
+  const goods = lines.map(({ title, variantTitle, quantity, unitPrice }) => ({
+    title: variantTitle === '' ? title : `${title} (${variantTitle})`,
+    quantity,
+    unitAmountMinor: unitPrice.amountMinor,
+  }))
+  const { amountMinor } = totals.shipping
+  if (amountMinor === 0) return goods
+  return [...goods, { title: 'Shipping', quantity: 1, unitAmountMinor: amountMinor }]
 }

@@ -1,22 +1,18 @@
 import {
   descriptor,
   type OrdersServiceRpcs,
-  type PaymentOutcome,
   type Settlement as SettlementReply,
   serviceName,
 } from '@halles/contracts/gen/grpc/orders'
 import { toServiceDefinition } from '@halles/contracts/grpc'
-import { AppError } from '@halles/kit/errors'
 import { type GrpcService, grpcService } from '@halles/kit/grpc-server'
 import { isUuid } from '@halles/kit/ids'
-import { orderNotFound, type Settlement } from './domain/order.ts'
+import { type Actor, orderNotFound } from './domain/order.ts'
+import type { Settlement } from './domain/settle.ts'
+import { toPaymentState } from './payment-states.ts'
 import type { Deps } from './ports.ts'
 import { settlePayment } from './use-cases/settle-payment.ts'
 
-const outcomes: Readonly<Partial<Record<PaymentOutcome, 'paid' | 'expired'>>> = {
-  PAYMENT_OUTCOME_PAID: 'paid',
-  PAYMENT_OUTCOME_EXPIRED: 'expired',
-}
 const replies: Readonly<Record<Settlement, SettlementReply>> = {
   applied: 'SETTLEMENT_APPLIED',
   duplicate: 'SETTLEMENT_DUPLICATE',
@@ -26,13 +22,26 @@ const replies: Readonly<Record<Settlement, SettlementReply>> = {
 /** The gRPC edge. */
 export function ordersService(deps: Deps): GrpcService {
   return grpcService<OrdersServiceRpcs>(toServiceDefinition(descriptor, serviceName), {
-    async settlePayment({ orderId, paymentId, outcome: told, amountMinor, currency }) {
-      const outcome = outcomes[told]
-      if (!outcome) throw new AppError('invalid', 'INVALID_REQUEST', 'The outcome is not known.')
+    async settlePayment({ orderId, cause, state: told }) {
       if (!isUuid(orderId)) throw orderNotFound()
-      const amount = { amountMinor, currency }
-      const settlement = await settlePayment(deps, { orderId, paymentId, outcome, amount })
+      const state = toPaymentState(told)
+      const settlement = await settlePayment(deps, {
+        orderId: orderId.toLowerCase(),
+        state,
+        actor: toActor(cause),
+        cause: cause === '' ? null : cause,
+      })
       return { settlement: replies[settlement] }
     },
   })
+}
+
+/** Whose doing the news is. */
+function toActor(cause: string): Actor {
+  const [kind, subjectId = ''] = cause.split(':')
+  if (kind === 'receipt' || kind === 'sent') {
+    return { kind: 'staff', subjectId: isUuid(subjectId) ? subjectId : null }
+  }
+  if (kind === 'reconciliation') return { kind: 'system', subjectId: null }
+  return { kind: 'provider', subjectId: null }
 }

@@ -8,10 +8,12 @@ import { createTestDatabase, eventually } from '@halles/kit/testing'
 import type { Deps } from '../src/ports.ts'
 import { createCheckoutStore } from '../src/store/checkouts.ts'
 import { createOrderStore } from '../src/store/orders.ts'
+import { createUnfinishedStore } from '../src/store/unfinished.ts'
 import { type PlaceOrder, placeOrder } from '../src/use-cases/place-order.ts'
 import { settlePayment } from '../src/use-cases/settle-payment.ts'
 import { sweepCheckouts } from '../src/use-cases/sweep-checkouts.ts'
-import { aCommand, aLine, type FakeNeighbours, fakeNeighbours, gbp, testDeps } from './fixtures.ts'
+import { type FakeNeighbours, fakeNeighbours } from './fake-neighbours.ts'
+import { aCommand, aLine, gbp, provider, testDeps } from './fixtures.ts'
 
 const { database, drop } = await createTestDatabase({
   directory: new URL('../migrations', import.meta.url).pathname,
@@ -79,7 +81,7 @@ test('a stale total is refused for its key, frees the stock, and is right with a
   assert.equal(neighbours.held(), 0)
   assert.equal(neighbours.made.size, 0)
   const order = await placeOrder(deps, { ...command, idempotencyKey: uuidv7() })
-  assert.deepEqual(order.total, gbp(2_500))
+  assert.deepEqual(order.totals.total, gbp(2_500))
 })
 
 for (const service of ['carts', 'products', 'payments'] as const) {
@@ -188,13 +190,10 @@ test('a checkout that wakes up after it was given up neither places an order nor
     ...neighbours,
     products: {
       ...neighbours.products,
-      async reserveStock(
-        orderId: string,
-        lines: readonly { variantId: string; quantity: number }[],
-      ) {
+      async reserveStock(request: Parameters<Deps['products']['reserveStock']>[0]) {
         isAsleep = true
         await woken
-        return neighbours.products.reserveStock(orderId, lines)
+        return neighbours.products.reserveStock(request)
       },
     },
   }
@@ -238,18 +237,78 @@ test('news of a payment wait while its order is being placed, and money of a ref
   await crash('createPayment', neighbours, command)
   const [[orderId, payment] = []] = [...neighbours.made]
   assert.ok(orderId && payment)
-  const notice = { orderId, paymentId: payment.paymentId, amount: gbp(2_500) }
+  const told = { orderId, state: neighbours.money.pay(orderId), actor: provider, cause: null }
   const deps = reference(neighbours)
-  await assert.rejects(settlePayment(deps, { ...notice, outcome: 'paid' }), {
+  await assert.rejects(settlePayment(deps, told), {
     kind: 'unavailable',
     code: 'CHECKOUT_IN_PROGRESS',
   })
   await eventually(async () => {
     await sweepCheckouts(deps, 0)
-    return neighbours.open() === 0
+    return neighbours.money.keptMinor(orderId) === 0
   })
-  assert.equal(await settlePayment(deps, { ...notice, outcome: 'paid' }), 'refund-due')
-  assert.equal(await settlePayment(deps, { ...notice, outcome: 'expired' }), 'duplicate')
-  const unknown = { ...notice, orderId: uuidv7(), outcome: 'paid' as const }
+  assert.equal(await settlePayment(deps, told), 'refund-due')
+  const returned = { ...told, state: neighbours.money.find(orderId) }
+  assert.equal(await settlePayment(deps, returned), 'duplicate')
+  const unknown = { ...told, orderId: uuidv7() }
   await assert.rejects(settlePayment(deps, unknown), { code: 'ORDER_NOT_FOUND' })
+})
+
+test('a checkout that takes long keeps its lease, and a crashed one gives its key free soon', async () => {
+  const short = createCheckoutStore(database, { orders, leaseMs: 400 })
+  const neighbours = fakeNeighbours()
+  const { promise: woken, resolve: wake } = Promise.withResolvers<void>()
+  const slow = {
+    ...neighbours,
+    carts: {
+      async getLines(cartId: string, subjectId: string | null) {
+        await woken
+        return neighbours.carts.getLines(cartId, subjectId)
+      },
+    },
+  }
+  let renewals = 0
+  const renewing: Deps = {
+    ...testDeps({ orders, checkouts: short }, slow),
+    repeat(_everyMs, work) {
+      const timer = setInterval(() => {
+        renewals += 1
+        void work()
+      }, 50)
+      return () => clearInterval(timer)
+    },
+  }
+  const command = aCommand()
+  const late = placeOrder(renewing, command)
+  await eventually(() => renewals > 12)
+  assert.equal((await sweepCheckouts(reference(neighbours), 0)) > 0, false)
+  wake()
+  assert.equal((await late).status, 'pending_payment')
+  const crashed = aCommand()
+  void placeOrder(
+    testDeps({ orders, checkouts: short }, { ...slow, carts: { getLines: never } }),
+    crashed,
+  )
+  await eventually(async () => (await count(countCheckouts, crashed)) === 1)
+  assert.equal((await placeOrder(reference(neighbours), crashed)).status, 'pending_payment')
+})
+
+test('work that stopped half-way is listed and counted, and ended checkouts are forgotten in time', async () => {
+  const unfinished = createUnfinishedStore(database)
+  const neighbours = fakeNeighbours()
+  const command = aCommand()
+  await crash('reserveStock', neighbours, command)
+  const [orderId] = neighbours.reservations.keys()
+  const soon = new Date(Date.now() + 1_000)
+  const found = (await unfinished.list(soon, 1_000)).find((work) => work.orderId === orderId)
+  assert.equal(found?.kind, 'checkout')
+  const counts = await unfinished.count(soon)
+  assert.ok(counts.some(({ kind, count: number }) => kind === 'checkout' && number > 0))
+  const kept = aCommand()
+  const order = await placeOrder(reference(neighbours), kept)
+  assert.equal(await checkouts.prune(new Date(Date.now() - 60_000), 100), 0)
+  assert.ok((await checkouts.prune(soon, 1_000)) > 0)
+  assert.equal(await checkouts.stateOf(orderId ?? ''), 'started')
+  assert.equal(await checkouts.stateOf(order.id), undefined)
+  assert.equal((await orders.find(order.id))?.id, order.id)
 })

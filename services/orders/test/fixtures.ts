@@ -1,8 +1,8 @@
-import { AppError } from '@halles/kit/errors'
 import { uuidv7 } from '@halles/kit/ids'
-import type { CartLine } from '../src/domain/checkout.ts'
-import type { Address, Order, OrderLine } from '../src/domain/order.ts'
-import type { Carts, CheckoutStore, Deps, OrderStore, Payments, Products } from '../src/ports.ts'
+import type { Address, Moment, Order, OrderLine } from '../src/domain/order.ts'
+import type { PaymentState } from '../src/domain/payment.ts'
+import { createTotals } from '../src/domain/totals.ts'
+import type { CheckoutStore, Deps, OrderStore } from '../src/ports.ts'
 import type { PlaceOrder } from '../src/use-cases/place-order.ts'
 
 export const at = new Date('2026-01-02T03:04:05.000Z')
@@ -14,7 +14,17 @@ export const address: Address = {
   country: 'GB',
 }
 export const gbp = (amountMinor: number) => ({ amountMinor, currency: 'GBP' })
-export const moment = () => ({ at, messageId: uuidv7() })
+export const shopper = { kind: 'shopper', subjectId: null } as const
+export const staff = { kind: 'staff', subjectId: uuidv7() } as const
+export const provider = { kind: 'provider', subjectId: null } as const
+export const moment = (changes: Partial<Moment> = {}): Moment => ({
+  at,
+  actor: provider,
+  cause: 'event:evt_1',
+  newId: uuidv7,
+  ...changes,
+})
+export const totalsOf = createTotals({ shipping: [], taxRates: { GB: 2_000 } })
 
 export function aLine(unitPrice = gbp(1_250), quantity = 2): OrderLine {
   return {
@@ -28,7 +38,9 @@ export function aLine(unitPrice = gbp(1_250), quantity = 2): OrderLine {
   }
 }
 
+/** An order of two lamps for 25.00 that waits for its money. */
 export function anOrder(changes: Partial<Order> = {}): Order {
+  const lines = changes.lines ?? [aLine()]
   return {
     id: uuidv7(),
     version: 1,
@@ -37,76 +49,40 @@ export function anOrder(changes: Partial<Order> = {}): Order {
     customerId: null,
     email: 'ada@example.org',
     shippingAddress: address,
-    lines: [aLine()],
-    total: gbp(2_500),
+    lines,
+    totals: totalsOf({ lines, country: 'GB' }),
     payment: {
       id: uuidv7(),
-      status: 'pending',
+      method: 'online',
       redirectUrl: 'https://pay.example/1',
       expiresAt: new Date(at.getTime() + 60_000),
+      revision: 0,
+      phase: 'open',
+      capturedMinor: 0,
+      disputes: [],
     },
+    fulfilments: [],
+    refunds: [],
     placedAt: at,
     cancellation: null,
     ...changes,
   }
 }
 
-/** Carts, products and payments in memory: what they hold is what a test looks at. */
-export function fakeNeighbours(lines: readonly OrderLine[] = [aLine()]) {
-  const reservations = new Map<string, 'held' | 'released'>()
-  const payments = new Map<string, { paymentId: string; status: 'open' | 'paid' | 'cancelled' }>()
-  const refunded = new Set<string>()
-  const quoted = { lines }
-  const carts: Carts = {
-    getLines: async () => quoted.lines.map(toCartLine),
-  }
-  const products: Products = {
-    async reserveStock(orderId) {
-      if (reservations.get(orderId) === 'released') {
-        throw new AppError('conflict', 'RESERVATION_RELEASED', 'Released.')
-      }
-      reservations.set(orderId, 'held')
-      return [...quoted.lines]
-    },
-    async releaseStock(orderId) {
-      if (reservations.has(orderId)) reservations.set(orderId, 'released')
-    },
-  }
-  const paymentsPort: Payments = {
-    async createPayment({ orderId }) {
-      const known = payments.get(orderId) ?? { paymentId: uuidv7(), status: 'open' as const }
-      if (known.status === 'cancelled') {
-        throw new AppError('conflict', 'PAYMENT_CANCELLED', 'Cancelled.')
-      }
-      payments.set(orderId, known)
-      return { paymentId: known.paymentId, redirectUrl: `https://pay.example/${known.paymentId}` }
-    },
-    async cancelPayment(orderId) {
-      const known = payments.get(orderId)
-      payments.set(orderId, { paymentId: known?.paymentId ?? '', status: 'cancelled' })
-      if (known?.status === 'paid') refunded.add(orderId)
-      return refunded.has(orderId) ? 'refunded' : 'cancelled'
-    },
-  }
-  const held = () => [...reservations.values()].filter((state) => state === 'held').length
-  const open = () => [...payments.values()].filter(({ status }) => status !== 'cancelled').length
+/** What payments says of an order's payment; the revision is newer than what the order knows. */
+export function aState(order: Order, changes: Partial<PaymentState> = {}): PaymentState {
+  const { amountMinor, currency } = order.totals.total
   return {
-    carts,
-    products,
-    payments: paymentsPort,
-    reservations,
-    made: payments,
-    refunded,
-    quoted,
-    held,
-    open,
+    paymentId: order.payment.id,
+    revision: order.payment.revision + 1,
+    phase: 'open',
+    currency,
+    amountMinor,
+    capturedMinor: changes.phase === 'captured' ? amountMinor : 0,
+    refunds: [],
+    disputes: [],
+    ...changes,
   }
-}
-
-export type FakeNeighbours = ReturnType<typeof fakeNeighbours>
-
-function toCartLine({ variantId, quantity, unitPrice }: OrderLine): CartLine {
-  return { variantId, quantity, unitPrice }
 }
 
 export function testDeps(
@@ -119,9 +95,13 @@ export function testDeps(
     carts,
     products,
     payments,
+    unfinished: { list: async () => [], count: async () => [] },
+    totalsOf,
     clock: () => new Date(),
     newId: uuidv7,
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    // The tests' leases are over before they could be renewed, or long enough.
+    repeat: () => () => undefined,
     log: { warn: () => undefined, error: () => undefined },
   }
 }
@@ -132,6 +112,7 @@ export function aCommand(changes: Partial<PlaceOrder> = {}): PlaceOrder {
     email: 'ada@example.org',
     shippingAddress: address,
     expectedTotal: gbp(2_500),
+    paymentMethod: 'online',
     idempotencyKey: uuidv7(),
     customerId: null,
     ...changes,

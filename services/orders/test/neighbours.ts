@@ -6,6 +6,8 @@ import { AppError } from '@halles/kit/errors'
 import { createGrpcServer, grpcService } from '@halles/kit/grpc-server'
 import { uuidv7 } from '@halles/kit/ids'
 import { silentLogger } from '@halles/kit/testing'
+import type { PaymentState } from '../src/domain/payment.ts'
+import { fakePayments } from './fake-payments.ts'
 
 export const internalSecret = 'an internal secret of more than 32 characters'
 
@@ -15,7 +17,8 @@ export async function startNeighbours() {
   const owners = new Map<string, string>()
   const stock = new Map<string, { left: number; unitAmountMinor: number }>()
   const reservations = new Map<string, products.RequestedLine[]>()
-  const sessions = new Map<string, payments.CreatePaymentRequest & { paymentId: string }>()
+  const sessions = new Map<string, payments.CreatePaymentRequest>()
+  const money = fakePayments()
   const cancelled: string[] = []
   let isPaymentsDown = false
   const server = createGrpcServer({
@@ -71,24 +74,53 @@ export async function startNeighbours() {
         toServiceDefinition(payments.descriptor, payments.serviceName),
         {
           async createPayment(request) {
-            if (isPaymentsDown) throw new AppError('unavailable', 'PROVIDER_UNAVAILABLE', 'Down.')
-            const session = sessions.get(request.orderId) ?? { ...request, paymentId: uuidv7() }
-            sessions.set(request.orderId, session)
-            const { paymentId } = session
-            return { paymentId, redirectUrl: `https://pay.example/${paymentId}` }
+            checkUp()
+            sessions.set(request.orderId, request)
+            const { amountMinor, currency, orderId } = request
+            const total = { amountMinor, currency }
+            const totals = { subtotal: total, shipping: total, taxIncluded: total, total }
+            return money.payments.createPayment({
+              orderId,
+              email: null,
+              lines: [],
+              totals,
+              method: 'online',
+              expiresAt: new Date(),
+            })
           },
           async cancelPayment({ orderId }) {
+            checkUp()
             cancelled.push(orderId)
-            return { outcome: 'CANCEL_OUTCOME_CANCELLED' }
+            return answer(money.payments.cancelPayment(orderId))
+          },
+          async capturePayment({ orderId, amountMinor }) {
+            checkUp()
+            return answer(money.payments.capturePayment(orderId, amountMinor))
+          },
+          async refundPayment(request) {
+            checkUp()
+            return answer(money.payments.refundPayment(request))
+          },
+          async syncPayment({ orderId }) {
+            checkUp()
+            return answer(money.payments.syncPayment(orderId))
+          },
+          async recordReceipt(request) {
+            checkUp()
+            return answer(money.payments.recordReceipt(request))
           },
         },
       ),
     ],
   })
+  function checkUp(): void {
+    if (isPaymentsDown) throw new AppError('unavailable', 'PROVIDER_UNAVAILABLE', 'Down.')
+  }
   await server.start()
   return {
     address: `127.0.0.1:${server.port()}`,
     sessions,
+    money,
     reservations,
     cancelled,
     setPaymentsDown: (isDown: boolean) => {
@@ -107,5 +139,29 @@ export async function startNeighbours() {
     setStock: (variantId: string, left: number, unitAmountMinor = 1_250) =>
       stock.set(variantId, { left, unitAmountMinor }),
     stop: server.stop,
+  }
+}
+
+async function answer(state: Promise<PaymentState>) {
+  return { state: toMessage(await state) }
+}
+
+/** As payments says it over gRPC. */
+export function toMessage(state: PaymentState): payments.PaymentState {
+  const word = (text: string) => text.toUpperCase()
+  return {
+    ...state,
+    phase: `PAYMENT_PHASE_${word(state.phase)}` as payments.PaymentPhase,
+    refunds: state.refunds.map(({ id, isOurs, amountMinor, phase }) => ({
+      refundId: isOurs ? id : '',
+      providerRefundId: `re_${id}`,
+      amountMinor,
+      phase: `REFUND_PHASE_${word(phase)}` as payments.RefundPhase,
+    })),
+    disputes: state.disputes.map(({ id, amountMinor, phase }) => ({
+      providerDisputeId: id,
+      amountMinor,
+      phase: `DISPUTE_PHASE_${word(phase)}` as payments.DisputePhase,
+    })),
   }
 }

@@ -1,23 +1,20 @@
 import {
   descriptor,
   type OrdersServiceRpcs,
-  type PaymentOutcome,
   type Settlement as SettlementReply,
   serviceName,
 } from '@halles/contracts/gen/grpc/orders'
 import { toServiceDefinition } from '@halles/contracts/grpc'
 import { createGrpcClient } from '@halles/kit/grpc-client'
 import type { Metrics } from '@halles/kit/metrics'
-import type { PaymentNotice, Settlement } from './domain.ts'
+import type { Settlement } from './domain/events.ts'
 import type { Orders } from './ports.ts'
+import { toStateMessage } from './state-message.ts'
 
-// One locked step in orders; the provider waits for our answer some 10 s.
-const settleDeadlineMs = 5_000
+// One locked step in orders. The provider waits some 10 s for our answer, and money of a dead order
+// must go back, and orders be told of it, in the same time.
+const settleDeadlineMs = 4_000
 
-const outcomes: Readonly<Record<PaymentNotice['outcome'], PaymentOutcome>> = {
-  paid: 'PAYMENT_OUTCOME_PAID',
-  expired: 'PAYMENT_OUTCOME_EXPIRED',
-}
 const settlements: Readonly<Partial<Record<SettlementReply, Settlement>>> = {
   SETTLEMENT_APPLIED: 'applied',
   SETTLEMENT_DUPLICATE: 'duplicate',
@@ -40,15 +37,10 @@ export function createOrdersClient(options: {
     defaultDeadlineMs: settleDeadlineMs,
   })
   return {
-    async settlePayment({ orderId, paymentId, providerEventId, outcome, amount }) {
-      const { settlement } = await client.settlePayment({
-        orderId,
-        paymentId,
-        providerEventId,
-        outcome: outcomes[outcome],
-        amountMinor: amount.amountMinor,
-        currency: amount.currency,
-      })
+    async settlePayment(payment, cause) {
+      const { orderId } = payment
+      const state = toStateMessage(payment)
+      const { settlement } = await client.settlePayment({ orderId, cause, state })
       const known = settlements[settlement]
       if (!known) throw new Error(`orders answered ${settlement} to a settlement.`)
       return known

@@ -5,6 +5,7 @@ import {
   optional,
   secret,
   serviceConfig,
+  text,
   url,
 } from '@halles/kit/config'
 
@@ -14,6 +15,7 @@ const minSecretLength = 16
 
 const schema = {
   ...serviceConfig,
+  rbacUrls: list('RBAC_URLS'),
   ordersGrpc: list('ORDERS_GRPC'),
   publicUrl: url('PUBLIC_URL', { protocols: ['http:', 'https:'] }),
   stripeApiKey: secret('STRIPE_API_KEY', { minLength: minSecretLength }),
@@ -28,6 +30,8 @@ const schema = {
       return secrets
     },
   },
+  /** Whether money is taken at once, or held until an order is fulfilled. */
+  captureMethod: text('CAPTURE_METHOD', { default: 'automatic', oneOf: ['automatic', 'manual'] }),
   stripeApiBase: optional(url('STRIPE_API_BASE', { protocols: ['http:', 'https:'] })),
 }
 

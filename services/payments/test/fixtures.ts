@@ -1,13 +1,17 @@
 import { AppError } from '@halles/kit/errors'
 import { uuidv7 } from '@halles/kit/ids'
-import type { PaymentNotice, ProviderEvent, Settlement, Terms } from '../src/domain.ts'
+import { createBankTransfer } from '../src/bank-transfer.ts'
+import type { Notice, ProviderEvent, Settlement } from '../src/domain/events.ts'
+import type { Payment, Snapshot, Terms } from '../src/domain/payment.ts'
+import { openState, type Refund, returnableMinor, type State } from '../src/domain/state.ts'
 import type {
   Deps,
   EventStore,
+  FindingStore,
+  NotifyingProvider,
   Orders,
   PaymentStore,
-  Provider,
-  SessionState,
+  References,
 } from '../src/ports.ts'
 
 export const gbp = (amountMinor: number) => ({ amountMinor, currency: 'GBP' })
@@ -22,56 +26,144 @@ export function someTerms(changes: Partial<Terms> = {}): Terms {
   }
 }
 
-/** A provider in memory: one session and one refund for each key, as the real one answers. */
+type ModelPayment = {
+  id: string
+  url: string
+  orderId: string
+  paymentId: string
+  amount: Snapshot['amount']
+  intentId: string | null
+  state: State
+  createdAt: Date
+}
+
+const refused = () => new AppError('unprocessable', 'PROVIDER_REFUSED', 'Not with this payment.')
+const missing = () => new AppError('not-found', 'PROVIDER_PAYMENT_MISSING', 'Unknown.')
+
+/** A provider in memory: one session for each order, one refund for each key, as the real one. */
 export function fakeProvider() {
-  const sessions = new Map<string, { id: string; url: string; state: SessionState }>()
-  const refunds = new Map<string, string>()
+  const sessions = new Map<string, ModelPayment>()
   const calls: string[] = []
-  const stateOf = (sessionId: string) => {
+
+  const find = ({ sessionId }: Pick<References, 'sessionId'>) => {
     const found = [...sessions.values()].find(({ id }) => id === sessionId)
-    if (!found) throw new Error('There is no such session.')
+    if (!found) throw missing()
     return found
   }
-  const provider: Provider = {
-    async createSession({ orderId }) {
+  const ofOrder = (orderId: string) => {
+    const found = sessions.get(orderId)
+    if (!found) throw new Error('There is no session of this order.')
+    return found
+  }
+  const toSnapshot = ({ state, amount, intentId }: ModelPayment): Snapshot => ({
+    state,
+    amount,
+    intentId,
+  })
+  const change = (payment: ModelPayment, changes: Partial<State>) => {
+    payment.state = { ...payment.state, ...changes }
+    return toSnapshot(payment)
+  }
+
+  const provider: NotifyingProvider = {
+    async createSession({ id: paymentId, orderId, terms: { amount } }) {
       calls.push('create')
       const known = sessions.get(orderId)
+      if (known) return { id: known.id, url: known.url }
       const id = `cs_${uuidv7()}`
-      const session = known ?? { id, url: `https://pay.example/${id}`, state: { status: 'open' } }
-      sessions.set(orderId, session)
-      return { id: session.id, url: session.url }
+      const url = `https://pay.example/${id}`
+      const made = { id, url, orderId, paymentId, amount, intentId: null, state: openState }
+      sessions.set(orderId, { ...made, createdAt: new Date() })
+      return { id, url }
     },
-    async expireSession(sessionId) {
+    async read(payment) {
+      calls.push('read')
+      return toSnapshot(find(payment))
+    },
+    async expire(payment) {
       calls.push('expire')
-      const session = stateOf(sessionId)
-      if (session.state.status === 'open') session.state = { status: 'expired' }
-      return session.state
+      const known = find(payment)
+      return known.state.phase === 'open' ? change(known, { phase: 'ended' }) : toSnapshot(known)
     },
-    retrieveSession: async (sessionId) => stateOf(sessionId).state,
-    async refund({ id }) {
+    async capture(payment, amountMinor) {
+      calls.push('capture')
+      const known = find(payment)
+      return known.state.phase === 'authorized'
+        ? change(known, { phase: 'captured', capturedMinor: amountMinor })
+        : toSnapshot(known)
+    },
+    async release(payment) {
+      calls.push('release')
+      const known = find(payment)
+      return known.state.phase === 'authorized'
+        ? change(known, { phase: 'ended' })
+        : toSnapshot(known)
+    },
+    async refund(payment, { id, amountMinor, reason }) {
       calls.push('refund')
-      const refundId = refunds.get(id) ?? `re_${uuidv7()}`
-      refunds.set(id, refundId)
-      return refundId
+      const known = find(payment)
+      const made = known.state.refunds.find((refund) => refund.id === id)
+      if (made) return made
+      const isDisputed = known.state.disputes.some(({ phase }) => phase === 'open')
+      if (isDisputed || returnableMinor(known.state) < amountMinor) throw refused()
+      const providerId = `re_${uuidv7()}`
+      const refund: Refund = { id, providerId, amountMinor, phase: 'succeeded', reason }
+      change(known, { refunds: [...known.state.refunds, refund] })
+      return refund
     },
-    verifyEvent(rawBody) {
-      return JSON.parse(rawBody.toString()) as ProviderEvent
+    async listPayments({ from, to }) {
+      calls.push('list')
+      const items = [...sessions.values()]
+        .filter(({ createdAt }) => createdAt >= from && createdAt < to)
+        .map((each) => ({
+          paymentId: each.paymentId,
+          orderId: each.orderId,
+          sessionId: each.id,
+          snapshot: toSnapshot(each),
+        }))
+      return { items, next: null }
     },
+    listMissedEvents: async () => ({ items: [], next: null }),
+    verifyEvent: (rawBody) => JSON.parse(rawBody.toString()) as ProviderEvent,
+    readEvent: (payload) => JSON.parse(payload) as ProviderEvent,
+    identify: async (intentId) =>
+      [...sessions.values()].find((each) => each.intentId === intentId)?.paymentId ?? null,
   }
-  const pay = (orderId: string) => {
-    const session = sessions.get(orderId)
-    if (session) session.state = { status: 'complete', isPaid: true, chargeReference: 'pi_1' }
+
+  return {
+    provider,
+    sessions,
+    calls,
+    /** What the shopper, the bank or somebody in the provider's dashboard does. */
+    happen: (orderId: string, changes: Partial<State>) => {
+      const known = ofOrder(orderId)
+      known.intentId ??= `pi_${uuidv7()}`
+      return change(known, changes)
+    },
+    pay: (orderId: string) => {
+      const known = ofOrder(orderId)
+      known.intentId ??= `pi_${uuidv7()}`
+      return change(known, { phase: 'captured', capturedMinor: known.amount?.amountMinor ?? 0 })
+    },
+    stateOf: (orderId: string) => ofOrder(orderId).state,
+    intentOf: (orderId: string) => ofOrder(orderId).intentId,
+    lose: (orderId: string) => sessions.delete(orderId),
   }
-  return { provider, sessions, refunds, calls, pay }
+}
+
+/** The answer of an order that is dead: its money has to go back as long as it is there. */
+export function deadOrder({ state }: Payment): Settlement {
+  const isHeld = state.phase === 'authorized' || returnableMinor(state) > 0
+  return isHeld ? 'refund-due' : 'duplicate'
 }
 
 /** Orders that answers what the test says; each call is kept. */
-export function fakeOrders(answer: () => Settlement | AppError = () => 'applied') {
-  const settled: (PaymentNotice & { providerEventId: string })[] = []
+export function fakeOrders(answer: (payment: Payment) => Settlement | AppError = () => 'applied') {
+  const settled: { payment: Payment; cause: string }[] = []
   const orders: Orders = {
-    async settlePayment(notice) {
-      settled.push(notice)
-      const told = answer()
+    async settlePayment(payment, cause) {
+      settled.push({ payment, cause })
+      const told = answer(payment)
       if (told instanceof AppError) throw told
       return told
     },
@@ -80,25 +172,35 @@ export function fakeOrders(answer: () => Settlement | AppError = () => 'applied'
 }
 
 export function testDeps(
-  stores: { payments: PaymentStore; events: EventStore },
-  ports: Pick<Deps, 'provider' | 'orders'>,
+  stores: { payments: PaymentStore; events: EventStore; findings: FindingStore },
+  ports: { provider: NotifyingProvider; orders: Orders },
 ): Deps {
-  const log = { info: () => undefined, warn: () => undefined }
-  return { ...stores, ...ports, newId: uuidv7, log }
+  const ignore = () => undefined
+  return {
+    ...stores,
+    orders: ports.orders,
+    providers: {
+      stripe: ports.provider,
+      'bank-transfer': createBankTransfer({ publicUrl: 'https://shop.example' }),
+    },
+    captureMethod: 'automatic',
+    clock: () => new Date(),
+    newId: uuidv7,
+    log: { info: ignore, warn: ignore, error: ignore },
+  }
 }
 
-export function anEvent(
-  changes: Partial<PaymentNotice> = {},
-): ProviderEvent & { notice: PaymentNotice } {
-  const notice: PaymentNotice = {
-    outcome: 'paid',
-    orderId: uuidv7(),
-    paymentId: uuidv7(),
-    chargeReference: 'pi_1',
-    amount: gbp(2_500),
+export function anEvent(changes: Partial<Notice> = {}): ProviderEvent & { notice: Notice } {
+  const notice: Notice = {
+    orderId: null,
+    paymentId: null,
+    sessionId: null,
+    intentId: null,
+    seen: null,
     ...changes,
   }
-  return { id: `evt_${uuidv7()}`, type: 'checkout.session.completed', payload: '{}', notice }
+  const event = { id: `evt_${uuidv7()}`, type: 'some.type', notice }
+  return { ...event, payload: JSON.stringify({ ...event, payload: '' }) }
 }
 
 export const delivered = (event: ProviderEvent) => ({

@@ -5,8 +5,10 @@ import { test } from 'node:test'
 import { uuidv7 } from '@halles/kit/ids'
 import Stripe from 'stripe'
 import { startSandbox } from '../../../stack/stripe-sandbox/src/app.ts'
-import { createStripeProvider } from '../src/stripe.ts'
-import { fromProviderAmount, toProviderAmount } from '../src/stripe-amounts.ts'
+import type { OwnRefund } from '../src/domain/state.ts'
+import type { References } from '../src/ports.ts'
+import { fromProviderAmount, toProviderAmount } from '../src/stripe/amounts.ts'
+import { createStripeProvider } from '../src/stripe/provider.ts'
 import { gbp, someTerms } from './fixtures.ts'
 
 const apiKey = 'sk_test_0123456789abcdef'
@@ -28,43 +30,183 @@ async function withSandbox(t: { after(work: () => Promise<void>): void }) {
   return { sandbox, provider }
 }
 
-async function payAt(url: string) {
-  const body = new URLSearchParams({ number: '4242424242424242', expiry: '12/40', cvc: '123' })
-  return fetch(url, { method: 'POST', body, redirect: 'manual' })
+const card = { number: '4242424242424242', expiry: '12/40', cvc: '123' }
+
+async function payAt(url: string, fields: Record<string, string> = card) {
+  return fetch(url, { method: 'POST', body: new URLSearchParams(fields), redirect: 'manual' })
 }
 
-const aPayment = (changes = {}) => ({ id: uuidv7(), orderId: uuidv7(), terms: someTerms(changes) })
+/** What people do in the provider's dashboard, and banks decide. */
+async function inDashboard({ url }: { url: string }, path: string, body: object) {
+  const response = await fetch(`${url}/_sandbox/dashboard/${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  assert.equal(response.status, 200, await response.clone().text())
+  return (await response.json()) as { id: string }
+}
 
-test('a session is made once for an order, paid on its page and returned in full, once', async (t) => {
+const aPayment = (changes = {}, captureMethod: 'automatic' | 'manual' = 'automatic') => ({
+  id: uuidv7(),
+  orderId: uuidv7(),
+  terms: someTerms(changes),
+  captureMethod,
+})
+
+const aRefund = (amountMinor: number, id = uuidv7()): OwnRefund & { isRepeated: boolean } => ({
+  id,
+  providerId: null,
+  amountMinor,
+  phase: 'pending',
+  reason: 'broken',
+  isRepeated: false,
+})
+
+async function opened(
+  provider: ReturnType<typeof createStripeProvider>,
+  payment: ReturnType<typeof aPayment>,
+) {
+  const session = await provider.createSession(payment)
+  const references: References = {
+    paymentId: payment.id,
+    orderId: payment.orderId,
+    sessionId: session.id,
+    intentId: null,
+    currency: payment.terms.amount.currency,
+  }
+  return { ...session, references }
+}
+
+test('a session is made once for an order, paid on its page and refunded in parts', async (t) => {
   const { provider } = await withSandbox(t)
   const payment = aPayment()
-  const [first, second] = [
-    await provider.createSession(payment),
-    await provider.createSession(payment),
-  ]
-  assert.deepEqual(first, second)
-  assert.deepEqual(await provider.retrieveSession(first.id), { status: 'open' })
-  const answer = await payAt(first.url)
+  const { id, url, references } = await opened(provider, payment)
+  assert.deepEqual(await provider.createSession(payment), { id, url })
+  const before = await provider.read(references)
+  assert.deepEqual(before, {
+    amount: gbp(2_500),
+    intentId: null,
+    state: { phase: 'open', capturedMinor: 0, refunds: [], disputes: [] },
+  })
+  const answer = await payAt(url)
   assert.equal(answer.status, 303)
   assert.equal(
     answer.headers.get('location'),
     `https://shop.example/checkout/return?order=${payment.orderId}`,
   )
-  const state = await provider.expireSession(first.id)
-  assert.ok(state.status === 'complete' && state.isPaid && state.chargeReference)
-  const { chargeReference } = state
-  const refundId = await provider.refund({ id: payment.id, chargeReference })
-  assert.match(refundId ?? '', /^re_/)
-  assert.equal(await provider.refund({ id: payment.id, chargeReference }), refundId)
-  assert.equal(await provider.refund({ id: uuidv7(), chargeReference }), null)
+  const { intentId, state } = await provider.expire(references)
+  assert.match(intentId ?? '', /^pi_/)
+  assert.deepEqual([state.phase, state.capturedMinor], ['captured', 2_500])
+  const asked = aRefund(1_000)
+  const made = await provider.refund(references, asked)
+  assert.match(made.providerId ?? '', /^re_/)
+  assert.deepEqual([made.id, made.amountMinor, made.phase], [asked.id, 1_000, 'succeeded'])
+  assert.deepEqual(await provider.refund(references, asked), made)
+  const repeated = { ...asked, isRepeated: true }
+  assert.deepEqual(await provider.refund({ ...references, intentId }, repeated), made)
+  const tooMuch = provider.refund(references, aRefund(1_501))
+  await assert.rejects(tooMuch, { kind: 'unprocessable', code: 'PROVIDER_REFUSED' })
+  assert.deepEqual((await provider.read(references)).state.refunds, [made])
+  assert.equal(await provider.identify(intentId ?? ''), payment.id)
 })
 
 test('an open session can be ended, again and again', async (t) => {
   const { provider } = await withSandbox(t)
-  const { id, url } = await provider.createSession(aPayment({ email: null }))
-  assert.deepEqual(await provider.expireSession(id), { status: 'expired' })
-  assert.deepEqual(await provider.expireSession(id), { status: 'expired' })
+  const { url, references } = await opened(provider, aPayment({ email: null }))
+  for (const _ of [1, 2]) {
+    assert.equal((await provider.expire(references)).state.phase, 'ended')
+  }
   assert.equal((await payAt(url)).status, 410)
+  const unknown = { ...references, sessionId: 'cs_test_unknown' }
+  await assert.rejects(provider.read(unknown), { code: 'PROVIDER_PAYMENT_MISSING' })
+})
+
+test('what is held is taken in part, and the rest that is let go is no refund', async (t) => {
+  const { provider } = await withSandbox(t)
+  const { url, references } = await opened(provider, aPayment({}, 'manual'))
+  await payAt(url)
+  assert.equal((await provider.read(references)).state.phase, 'authorized')
+  for (const _ of [1, 2]) {
+    const { state } = await provider.capture(references, 2_000)
+    const expected = { phase: 'captured', capturedMinor: 2_000, refunds: [], disputes: [] }
+    assert.deepEqual(state, expected)
+  }
+  const made = await provider.refund(references, aRefund(500))
+  assert.deepEqual((await provider.read(references)).state.refunds, [made])
+})
+
+test('what is held can be let go, and is never taken then', async (t) => {
+  const { provider } = await withSandbox(t)
+  const { url, references } = await opened(provider, aPayment({}, 'manual'))
+  await payAt(url)
+  const expected = { phase: 'ended', capturedMinor: 0, refunds: [], disputes: [] }
+  assert.deepEqual((await provider.release(references)).state, expected)
+  assert.deepEqual((await provider.release(references)).state, expected)
+  assert.deepEqual((await provider.capture(references, 2_500)).state, expected)
+})
+
+test('refunds and disputes that others make are read too', async (t) => {
+  const { provider, sandbox } = await withSandbox(t)
+  const { url, references } = await opened(provider, aPayment())
+  await payAt(url)
+  const { intentId } = await provider.read(references)
+  const refund = { payment_intent: intentId, amount: 100, ending: 'pending' }
+  const { id: providerId } = await inDashboard(sandbox, 'refunds', refund)
+  const stateNow = async () => (await provider.read(references)).state
+  const byHand = { id: null, providerId, amountMinor: 100, reason: null }
+  assert.deepEqual((await stateNow()).refunds, [{ ...byHand, phase: 'pending' }])
+  await inDashboard(sandbox, `refunds/${providerId}/settle`, { outcome: 'failed' })
+  assert.deepEqual((await stateNow()).refunds, [{ ...byHand, phase: 'failed' }])
+  const { id } = await inDashboard(sandbox, 'disputes', { payment_intent: intentId })
+  const dispute = { id, amountMinor: 2_500 }
+  assert.deepEqual((await stateNow()).disputes, [{ ...dispute, phase: 'open' }])
+  await assert.rejects(provider.refund(references, aRefund(1)), { code: 'PROVIDER_REFUSED' })
+  await inDashboard(sandbox, `disputes/${id}/close`, { outcome: 'lost' })
+  assert.deepEqual((await stateNow()).disputes, [{ ...dispute, phase: 'lost' }])
+})
+
+test('an inquiry of a bank takes no money, and is no dispute', async (t) => {
+  const { provider, sandbox } = await withSandbox(t)
+  const { url, references } = await opened(provider, aPayment())
+  await payAt(url)
+  const { intentId } = await provider.read(references)
+  await inDashboard(sandbox, 'disputes', { payment_intent: intentId, inquiry: true })
+  assert.deepEqual((await provider.read(references)).state.disputes, [])
+})
+
+for (const outcome of ['succeeded', 'failed'] as const) {
+  test(`a debit is processed for days until it has ${outcome}`, async (t) => {
+    const { provider, sandbox } = await withSandbox(t)
+    const terms = { amount: { amountMinor: 2_500, currency: 'GBP' } }
+    const { url, references } = await opened(provider, aPayment(terms))
+    const account = { method: 'bacs_debit', sort_code: '108800', account: '00012345' }
+    const answer = await payAt(url, { ...account, email: 'ada@example.org' })
+    assert.equal(answer.status, 303, await answer.text())
+    const { state, intentId } = await provider.read(references)
+    assert.deepEqual([state.phase, state.capturedMinor], ['processing', 0])
+    await inDashboard(sandbox, `payment_intents/${intentId}/settle`, { outcome })
+    const after = (await provider.read(references)).state
+    const expected = outcome === 'failed' ? ['ended', 0] : ['captured', 2_500]
+    assert.deepEqual([after.phase, after.capturedMinor], expected)
+  })
+}
+
+test('payments are listed page by page with how they stand', async (t) => {
+  const { provider } = await withSandbox(t)
+  const payments = Array.from({ length: 101 }, () => aPayment())
+  for (const payment of payments) await provider.createSession(payment)
+  const now = Date.now()
+  const window = { from: new Date(now - 60_000), to: new Date(now + 60_000) }
+  const first = await provider.listPayments(window, null)
+  assert.equal(first.items.length, 100)
+  const second = await provider.listPayments(window, first.next)
+  assert.deepEqual([second.items.length, second.next], [1, null])
+  const listed = [...first.items, ...second.items].map(({ paymentId }) => paymentId)
+  assert.deepEqual(new Set(listed), new Set(payments.map(({ id }) => id)))
+  assert.equal(second.items[0]?.snapshot.state.phase, 'open')
+  const earlier = { from: new Date(now - 120_000), to: new Date(now - 60_000) }
+  assert.deepEqual((await provider.listPayments(earlier, null)).items, [])
 })
 
 test('an order of more lines than a session may have is charged the same amount', async (t) => {
@@ -92,9 +234,13 @@ test('what Stripe does not accept is refused for good, and its outage is not', a
   const unavailable = { kind: 'unavailable', code: 'PROVIDER_UNAVAILABLE' }
   await assert.rejects(wrongKey.createSession(aPayment()), unavailable)
   wrongKey.close()
-  for (const status of [429, 500]) {
+  for (const [status, header] of [
+    [429, '7'],
+    [500, undefined],
+  ] as const) {
     const server = createServer((_request, response) => {
-      response.writeHead(status, { 'content-type': 'application/json' })
+      const retry = header === undefined ? {} : { 'retry-after': header }
+      response.writeHead(status, { 'content-type': 'application/json', ...retry })
       response.end(JSON.stringify({ error: { type: 'api_error', message: 'not now' } }))
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -105,7 +251,9 @@ test('what Stripe does not accept is refused for good, and its outage is not', a
       apiBase: `http://127.0.0.1:${port}`,
       publicUrl: 'https://shop.example',
     })
-    await assert.rejects(failing.createSession(aPayment()), unavailable)
+    const retryAfterSeconds = header === undefined ? 2 : Number(header)
+    const expected = { ...unavailable, retryAfterSeconds }
+    await assert.rejects(failing.createSession(aPayment()), expected)
     failing.close()
     server.closeAllConnections()
     server.close()
@@ -113,6 +261,7 @@ test('what Stripe does not accept is refused for good, and its outage is not', a
 })
 
 const session = {
+  id: 'cs_1',
   object: 'checkout.session',
   payment_status: 'paid',
   payment_intent: 'pi_1',
@@ -132,12 +281,17 @@ test('a notification is verified by any active secret, over its exact bytes, for
   for (const secret of secrets) {
     const event = provider.verifyEvent(Buffer.from(payload), header(secret))
     assert.deepEqual(event.notice, {
-      outcome: 'paid',
       orderId: session.metadata.order_id,
       paymentId: session.metadata.payment_id,
-      chargeReference: 'pi_1',
-      amount: gbp(2_500),
+      sessionId: 'cs_1',
+      intentId: 'pi_1',
+      seen: {
+        state: { phase: 'captured', capturedMinor: 2_500, refunds: [], disputes: [] },
+        amount: gbp(2_500),
+        intentId: 'pi_1',
+      },
     })
+    assert.deepEqual(provider.readEvent(event.payload), event)
   }
   const forged = { kind: 'invalid', code: 'INVALID_SIGNATURE' }
   const verify = (body: string, signature?: string) => () =>
@@ -154,21 +308,55 @@ test('a notification is verified by any active secret, over its exact bytes, for
   }
 })
 
-test('only news of our payments are news', async (t) => {
+test('only what tells a whole payment is believed, the rest is asked for', async (t) => {
   const { provider } = await withSandbox(t)
-  const noticeOf = (payload: string) => {
-    const signature = webhooks.generateTestHeaderString({ payload, secret: secrets[1] ?? '' })
-    return provider.verifyEvent(Buffer.from(payload), signature).notice
+  const noticeOf = (type: string, object?: object) =>
+    provider.readEvent(payloadOf(type, object)).notice
+  const phaseOf = (type: string, object?: object) => noticeOf(type, object)?.seen?.state.phase
+  assert.equal(phaseOf('checkout.session.expired'), 'ended')
+  assert.equal(phaseOf('checkout.session.async_payment_succeeded'), 'captured')
+  assert.equal(phaseOf('checkout.session.async_payment_failed'), 'ended')
+  const { metadata } = session
+  const intent = {
+    id: 'pi_1',
+    status: 'succeeded',
+    amount_received: 2_500,
+    currency: 'gbp',
+    metadata,
   }
-  const outcomeOf = (type: string, object?: object) => noticeOf(payloadOf(type, object))?.outcome
-  assert.equal(outcomeOf('checkout.session.expired'), 'expired')
-  assert.equal(outcomeOf('checkout.session.async_payment_succeeded'), 'paid')
-  assert.equal(outcomeOf('checkout.session.async_payment_failed'), 'expired')
-  assert.equal(outcomeOf('charge.updated'), undefined)
+  assert.equal(phaseOf('payment_intent.succeeded', intent), 'captured')
+  const asked = { orderId: metadata.order_id, paymentId: metadata.payment_id, seen: null }
   const completed = 'checkout.session.completed'
-  assert.equal(outcomeOf(completed, { ...session, payment_status: 'unpaid' }), undefined)
-  assert.equal(outcomeOf(completed, { ...session, metadata: {} }), undefined)
-  assert.equal(outcomeOf(completed, { ...session, metadata: null }), undefined)
+  const unpaid = noticeOf(completed, { ...session, payment_status: 'unpaid' })
+  assert.deepEqual(unpaid, { ...asked, sessionId: 'cs_1', intentId: 'pi_1' })
+  for (const type of ['canceled', 'payment_failed', 'amount_capturable_updated', 'processing']) {
+    const notice = noticeOf(`payment_intent.${type}`, { ...intent, status: 'other' })
+    assert.deepEqual(notice, { ...asked, sessionId: null, intentId: 'pi_1' })
+  }
+  const part = { id: 're_1', payment_intent: 'pi_1', metadata: {} }
+  for (const type of [
+    ...['charge.captured', 'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed'],
+    ...['charge.refund.updated', 'charge.dispute.created', 'charge.dispute.updated'],
+    ...['charge.dispute.closed', 'charge.dispute.funds_withdrawn'],
+    'charge.dispute.funds_reinstated',
+  ]) {
+    const none = { orderId: null, paymentId: null, sessionId: null, seen: null }
+    assert.deepEqual(noticeOf(type, part), { ...none, intentId: 'pi_1' })
+  }
+})
+
+test('what does not concern a payment of ours is no news', async (t) => {
+  const { provider } = await withSandbox(t)
+  const completed = 'checkout.session.completed'
+  for (const [type, object] of [
+    ['charge.updated', session],
+    [completed, { ...session, metadata: {} }],
+    [completed, { ...session, metadata: null }],
+    ['payment_intent.succeeded', { id: 'pi_2', metadata: {} }],
+    ['charge.refunded', { id: 'ch_1', payment_intent: null, metadata: {} }],
+  ] as const) {
+    assert.equal(provider.readEvent(payloadOf(type, object)).notice, null)
+  }
 })
 
 test('amounts are the provider’s own count of each currency, both ways', () => {

@@ -1,12 +1,20 @@
-import { address, orderCancelled, orderPaid } from '@halles/contracts/gen/messages/orders'
+import {
+  address,
+  orderCancelled,
+  orderPaid,
+  orderRefunded,
+} from '@halles/contracts/gen/messages/orders'
 import { createDispatcher, on } from '@halles/kit/consumer'
 import type { Logger } from '@halles/kit/logging'
 import type { Messaging } from '@halles/kit/messaging'
 import type { Metrics } from '@halles/kit/metrics'
 import type { Deps } from './ports.ts'
-import { cancelReserved, sellReserved } from './use-cases/reservations.ts'
+import { cancelReserved, sellReserved, takeBackReturned } from './use-cases/reservations.ts'
 
-/** Follows the orders: what was paid leaves the stock, what was cancelled is free again. */
+/**
+ * Follows the orders: what was paid leaves the stock, what was cancelled is free again, what came
+ * back with a refund is for sale again.
+ */
 export function consumeOrders(
   messaging: Messaging,
   deps: Deps,
@@ -31,6 +39,10 @@ export function consumeOrders(
         on(orderCancelled, ({ orderId }, { message }) =>
           cancelReserved(deps, { messageId: message.id, orderId }),
         ),
+        on(orderRefunded, async ({ orderId, returned: lines }, { message }) => {
+          if (lines.length === 0) return
+          await takeBackReturned(deps, { messageId: message.id, orderId, lines })
+        }),
       ],
       { unknown: 'ignore' },
     ),

@@ -13,8 +13,8 @@ import { releaseStock, reserveStock } from './use-cases/reservations.ts'
 
 const maxLines = 100
 const maxQuantity = 1_000_000
-// A day: whoever wants to pay later orders again.
-const maxTtlSeconds = 86_400
+// Two weeks: bank transfers and other methods whose money takes days. Later it is another order.
+const maxTtlSeconds = 14 * 86_400
 
 /** The gRPC edge. */
 export function productsService(deps: Deps): GrpcService {

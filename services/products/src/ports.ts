@@ -59,7 +59,10 @@ export type ReservationRequest = {
 }
 
 export type ReservationStore = {
-  /** Throws what the domain's `reserve` and `checkRepeated` throw. */
+  /**
+   * Throws what the domain's `reserve` and `checkRepeated` throw. A repetition holds for its time to
+   * live from now, when that is longer.
+   */
   reserve(request: ReservationRequest, stamp: Stamp): Promise<Quote[]>
   release(reservationId: string, stamp: Stamp): Promise<void>
   /** Releases at most `limit` reservations that have expired; returns how many. */
@@ -68,6 +71,8 @@ export type ReservationStore = {
   sell(order: PaidOrder, stamp: Stamp): Promise<number>
   /** Once per message. */
   cancel(order: Pick<PaidOrder, 'messageId' | 'orderId'>, stamp: Stamp): Promise<void>
+  /** Once per message: pieces of an order that was paid come back to the stock. */
+  takeBack(order: PaidOrder, stamp: Stamp): Promise<void>
 }
 
 export type PaidOrder = { messageId: string; orderId: string; lines: readonly Line[] }

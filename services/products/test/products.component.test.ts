@@ -6,7 +6,7 @@ import {
   serviceName,
 } from '@halles/contracts/gen/grpc/products'
 import type { Import, Product, ProductPage, Stock } from '@halles/contracts/gen/http/products'
-import { orderCancelled, orderPaid } from '@halles/contracts/gen/messages/orders'
+import { orderCancelled, orderPaid, orderRefunded } from '@halles/contracts/gen/messages/orders'
 import { address as productEvents } from '@halles/contracts/gen/messages/products'
 import { toServiceDefinition } from '@halles/contracts/grpc'
 import { createMessage } from '@halles/contracts/message'
@@ -242,6 +242,22 @@ test('an order reserves by gRPC; what is paid leaves the stock, what is cancelle
   await eventually(async () => {
     const { body } = await edit<Stock>('GET', path)
     assert.deepEqual([body.quantity, body.reserved, body.available], [7, 0, 7])
+  })
+  const refund = {
+    orderId: paid,
+    version: 4,
+    status: 'paid' as const,
+    refundId: null,
+    amount: euros(5),
+    total: euros(10),
+    returned: [{ variantId, quantity: 1 }],
+  }
+  const message = createMessage(orderRefunded, refund, stamp())
+  const later = createMessage(orderRefunded, { ...refund, returned: [] }, stamp())
+  await messaging.publisher.publish([message, message, later])
+  await eventually(async () => {
+    const { body } = await edit<Stock>('GET', path)
+    assert.deepEqual([body.quantity, body.reserved, body.available], [8, 0, 8])
   })
   const stocked = await edit<Stock>('PUT', path, { quantity: 0 })
   assert.deepEqual([stocked.status, stocked.body.available], [200, 0])

@@ -3,6 +3,7 @@ import { deadLettersDiscard } from './dead-letters-discard.ts'
 import { deadLettersList } from './dead-letters-list.ts'
 import { deadLettersReplay } from './dead-letters-replay.ts'
 import { deadLettersShow } from './dead-letters-show.ts'
+import { reconcile } from './reconcile.ts'
 import { status } from './status.ts'
 import { topicsRebuild } from './topics-rebuild.ts'
 
@@ -14,4 +15,5 @@ export const commands: readonly Command[] = [
   deadLettersReplay,
   deadLettersDiscard,
   topicsRebuild,
+  reconcile,
 ]

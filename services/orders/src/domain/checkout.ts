@@ -1,6 +1,8 @@
 import { AppError, type FieldError } from '@halles/kit/errors'
-import { addMoney, type Money, multiplyMoney } from '@halles/kit/money'
+import type { Money } from '@halles/kit/money'
 import type { Address, OrderLine } from './order.ts'
+import type { PaymentMethod } from './payment.ts'
+import type { PricedLine, Totals } from './totals.ts'
 
 /** A line as the shopper's cart shows it. */
 export type CartLine = { variantId: string; quantity: number; unitPrice: Money }
@@ -12,6 +14,7 @@ export type CheckoutRequest = {
   shippingAddress: Address
   /** The total that the shopper saw. */
   expectedTotal: Money
+  paymentMethod: PaymentMethod
 }
 
 /** Why a checkout ended without an order: kept, and answered again for the same key. */
@@ -23,14 +26,32 @@ export type Refusal = {
   errors: readonly FieldError[]
 }
 
-// The provider takes sessions of 30 minutes and more; the rest is for a checkout that is tried again.
-const timeToPayMs = 35 * 60_000
+const minuteMs = 60_000
+const dayMs = 24 * 60 * minuteMs
+/** How long an order can be paid. */
+const timeToPayMs: Readonly<Record<PaymentMethod, number>> = {
+  // The provider takes sessions of 30 minutes and more; the rest is for a checkout that is tried
+  // again.
+  online: 35 * minuteMs,
+  // A transfer on a Friday evening arrives in the middle of the next week.
+  bank_transfer: 7 * dayMs,
+}
+// The expiry's margin and the provider's late news, after the time to pay.
+const stockMarginSeconds = 25 * 60
 // An older one could not get its 30 minutes at the provider any more.
-const resumableMs = 4 * 60_000
+const resumableMs = 4 * minuteMs
+
+/** Asynchronous methods take up to two weeks to succeed or fail. */
+export const processingHoldSeconds = (14 * dayMs) / 1_000
 
 /** Until when a checkout that began then can be paid; the same however often it is resumed. */
-export function payableUntil(startedAt: Date): Date {
-  return new Date(startedAt.getTime() + timeToPayMs)
+export function payableUntil(startedAt: Date, method: PaymentMethod): Date {
+  return new Date(startedAt.getTime() + timeToPayMs[method])
+}
+
+/** How long the stock is held for a checkout: longer than it can be paid. */
+export function stockHoldSeconds(method: PaymentMethod): number {
+  return timeToPayMs[method] / 1_000 + stockMarginSeconds
 }
 
 /** @throws conflict `CHECKOUT_ABANDONED` when it began too long ago to be taken up again. */
@@ -50,21 +71,21 @@ export function checkCart(lines: readonly CartLine[]): void {
   if (lines.length === 0) throw new AppError('conflict', 'CART_EMPTY', 'The cart is empty.')
 }
 
+/** @throws unprocessable `CURRENCY_MISMATCH` unless all lines are priced in the currency. */
+export function checkCurrency(lines: readonly PricedLine[], currency: string | undefined): void {
+  if (lines.some(({ unitPrice }) => unitPrice.currency !== currency)) throw currencyMismatch()
+}
+
 /**
- * The total of the server's prices, when it is the one that the shopper saw.
- * @throws unprocessable `CURRENCY_MISMATCH`; conflict `PRICE_CHANGED` with the difference by line.
+ * Compares the server's total with the one that the shopper saw.
+ * @throws conflict `PRICE_CHANGED` with the difference by line.
  */
 export function checkTotal(
-  lines: readonly OrderLine[],
+  { lines, totals }: { lines: readonly OrderLine[]; totals: Totals },
   inCart: readonly CartLine[],
   expectedTotal: Money,
-): Money {
-  const { currency } = expectedTotal
-  if (lines.some(({ unitPrice }) => unitPrice.currency !== currency)) throw currencyMismatch()
-  const actualTotal = lines
-    .map(({ unitPrice, quantity }) => multiplyMoney(unitPrice, quantity))
-    .reduce(addMoney, { amountMinor: 0, currency })
-  if (actualTotal.amountMinor === expectedTotal.amountMinor) return actualTotal
+): void {
+  if (totals.total.amountMinor === expectedTotal.amountMinor) return
   const shown = new Map(inCart.map(({ variantId, unitPrice }) => [variantId, unitPrice]))
   const difference = lines.map(({ variantId, title, quantity, unitPrice }) => ({
     variantId,
@@ -77,7 +98,7 @@ export function checkTotal(
     'conflict',
     'PRICE_CHANGED',
     'The total has changed since you saw it. Confirm the new one with a new Idempotency-Key.',
-    { details: { expectedTotal, actualTotal, lines: difference } },
+    { details: { expectedTotal, actualTotal: totals.total, totals, lines: difference } },
   )
 }
 
@@ -106,15 +127,6 @@ export function toRefusal(error: unknown): Refusal | undefined {
 
 export function toError({ kind, code, message, details, errors }: Refusal): AppError {
   return new AppError(kind, code, message, { details, errors })
-}
-
-export function keyReused(): AppError {
-  return new AppError(
-    'unprocessable',
-    'IDEMPOTENCY_KEY_REUSED',
-    'This Idempotency-Key was used for another checkout.',
-    { errors: [{ pointer: '/headers/idempotency-key', detail: 'was used with another body' }] },
-  )
 }
 
 export function checkoutInProgress(): AppError {

@@ -1,7 +1,9 @@
 import { type Database, sql } from '@halles/kit/database'
 import { outboxInsert, toOutboxRows } from '@halles/kit/outbox'
 import type { Refusal } from '../domain/checkout.ts'
+import { paymentStatusOf } from '../domain/payment.ts'
 import type { CheckoutState, CheckoutStore, OrderStore } from '../ports.ts'
+import { timelineInsert, toEntryRows } from './order-rows.ts'
 
 type ClaimRow = {
   isClaimed: boolean
@@ -12,9 +14,9 @@ type ClaimRow = {
   startedAt: Date
 }
 
-// Longer than the deadlines of the saga's calls together (some 22 s with what undoes them): it must
-// not end under a holder that is merely slow. A crashed one blocks its key for as long.
-const defaultLeaseMs = 30_000
+// Three times as long as its holder takes to renew it. A crashed holder blocks its key for as long,
+// which is less than the same key waits for its turn.
+const defaultLeaseMs = 6_000
 
 const claimCheckout = sql(
   'orders.claim_checkout',
@@ -41,11 +43,18 @@ const placeOrder = sql(
     where order_id = $1 and lease_id = $2 and state = 'started' returning order_id
   ), inserted as (
     insert into orders (id, version, status, cart_id, customer_id, email, shipping_address, lines,
-      total_minor, currency, payment_id, payment_status, redirect_url, expires_at, placed_at)
-    select $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 from placed
+      total_minor, shipping_minor, tax_included_minor, currency, payment_id, payment_method,
+      payment_status, redirect_url, expires_at, placed_at)
+    select $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+    from placed
     returning id
-  ), emitted as (${outboxInsert(17, 'inserted')})
+  ), told as (${timelineInsert(20, 'inserted')}), emitted as (${outboxInsert(21, 'inserted')})
   select id from inserted`,
+)
+const renewLease = sql(
+  'orders.renew_lease',
+  `update checkouts set lease_until = clock_timestamp() + make_interval(secs => $3::float8 / 1000)
+   where order_id = $1 and lease_id = $2`,
 )
 // The lease stays while its holder undoes what it held; the sweeper looks when it has run out.
 const refuseCheckout = sql(
@@ -75,6 +84,15 @@ const claimStuck = sql(
    )
    returning order_id as "orderId", state`,
 )
+// Ids are UUIDv7, so what began earlier has a smaller id.
+const pruneCheckouts = sql(
+  'orders.prune_checkouts',
+  `delete from checkouts where order_id in (
+     select order_id from checkouts
+     where order_id < $1 and state <> 'started' and not needs_compensation
+     order by order_id limit $2
+   )`,
+)
 const selectState = sql('orders.checkout_state', 'select state from checkouts where order_id = $1')
 
 export function createCheckoutStore(
@@ -101,7 +119,11 @@ export function createCheckoutStore(
       const order = row.state === 'placed' ? await orders.find(row.orderId) : undefined
       return order ? { kind: 'placed', order } : { kind: 'busy' }
     },
-    async place({ orderId, leaseId }, { order, messages }) {
+    async renew({ orderId, leaseId }) {
+      return (await database.run(renewLease, [orderId, leaseId, leaseMs])) === 1
+    },
+    async place({ orderId, leaseId }, { order, entries, messages }) {
+      const { totals, payment } = order
       const row = await database.maybe(placeOrder, [
         orderId,
         leaseId,
@@ -112,13 +134,17 @@ export function createCheckoutStore(
         order.email,
         order.shippingAddress,
         JSON.stringify(order.lines),
-        order.total.amountMinor,
-        order.total.currency,
-        order.payment.id,
-        order.payment.status,
-        order.payment.redirectUrl,
-        order.payment.expiresAt,
+        totals.total.amountMinor,
+        totals.shipping.amountMinor,
+        totals.taxIncluded.amountMinor,
+        totals.total.currency,
+        payment.id,
+        payment.method,
+        paymentStatusOf(order),
+        payment.redirectUrl,
+        payment.expiresAt,
         order.placedAt,
+        toEntryRows(entries),
         toOutboxRows(messages),
       ])
       return row !== undefined
@@ -135,8 +161,15 @@ export function createCheckoutStore(
     },
     claimStuck: ({ leaseId, olderThanMs, limit }) =>
       database.query(claimStuck, [leaseId, leaseMs, olderThanMs, limit]),
+    prune: (before, limit) => database.run(pruneCheckouts, [firstIdOf(before), limit]),
     async stateOf(orderId) {
       return (await database.maybe<{ state: CheckoutState }>(selectState, [orderId]))?.state
     },
   }
+}
+
+/** The smallest UUIDv7 of that millisecond. */
+function firstIdOf(at: Date): string {
+  const time = at.getTime().toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`
 }

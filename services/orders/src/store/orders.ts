@@ -1,41 +1,20 @@
 import { type Database, sql } from '@halles/kit/database'
-import { outboxInsert, toOutboxRows } from '@halles/kit/outbox'
-import type { Order } from '../domain/order.ts'
+import { outboxInsert } from '@halles/kit/outbox'
+import type { Actor } from '../domain/order.ts'
+import type { Entry } from '../domain/timeline.ts'
 import type { OrderStore } from '../ports.ts'
-
-export type OrderRow = {
-  id: string
-  version: number
-  status: Order['status']
-  cart_id: string
-  customer_id: string | null
-  email: string | null
-  shipping_address: Order['shippingAddress']
-  lines: Order['lines']
-  total_minor: number
-  currency: string
-  payment_id: string
-  payment_status: Order['payment']['status']
-  redirect_url: string
-  expires_at: Date
-  placed_at: Date
-  cancellation_requested_at: Date | null
-  cancellation_reason: string | null
-}
-
-const columns = `id, version, status, cart_id, customer_id, email, shipping_address, lines,
-  total_minor, currency, payment_id, payment_status, redirect_url, expires_at, placed_at,
-  cancellation_requested_at, cancellation_reason`
+import { columns, type OrderRow, timelineInsert, toChanges, toOrder } from './order-rows.ts'
 
 const selectOrder = sql('orders.select_order', `select ${columns} from orders where id = $1`)
 const lockOrder = sql('orders.lock_order', `select ${columns} from orders where id = $1 for update`)
 const updateOrder = sql(
   'orders.update_order',
   `with changed as (
-    update orders set version = $2, status = $3, payment_status = $4,
-      cancellation_requested_at = $5, cancellation_reason = $6
+    update orders set version = $2, status = $3, payment_status = $4, payment_revision = $5,
+      payment_phase = $6, captured_minor = $7, disputes = $8, fulfilments = $9, refunds = $10,
+      refund_requested_at = $11, cancellation_requested_at = $12, cancellation_reason = $13
     where id = $1 returning id
-  ), emitted as (${outboxInsert(7, 'changed')})
+  ), told as (${timelineInsert(14, 'changed')}), emitted as (${outboxInsert(15, 'changed')})
   select id from changed`,
 )
 const listAll = sql(
@@ -53,17 +32,34 @@ const listOfCustomer = sql(
    where customer_id = $3 and ($4::text is null or status = $4) and ($1::uuid is null or id < $1)
    order by id desc limit $2`,
 )
+// An order has a few entries; the limit is far above what its fulfilments and refunds can make.
+const selectTimeline = sql(
+  'orders.select_timeline',
+  `select seq, at, actor as kind, subject_id as "subjectId", what, status, cause, details
+   from order_timeline where order_id = $1 order by seq limit 2000`,
+)
 const selectExpired = sql(
   'orders.select_expired',
-  `select id as "orderId" from orders where status = 'pending_payment' and expires_at < $1
-   order by expires_at limit $2`,
+  `select id as "orderId" from orders
+   where status = 'pending_payment' and payment_status = 'pending' and expires_at < $1
+     and ($2::uuid is null or id > $2)
+   order by id limit $3`,
 )
+// One whose money is on its way ends by itself: when the money comes, or when it fails.
 const selectToCancel = sql(
   'orders.select_to_cancel',
   `select id as "orderId" from orders
    where cancellation_requested_at < $1 and status in ('pending_payment', 'paid')
-   order by cancellation_requested_at limit $2`,
+     and payment_status <> 'processing' and ($2::uuid is null or id > $2)
+   order by id limit $3`,
 )
+const selectToRefund = sql(
+  'orders.select_to_refund',
+  `select id as "orderId" from orders
+   where refund_requested_at < $1 and ($2::uuid is null or id > $2) order by id limit $3`,
+)
+
+type EntryRow = Omit<Entry, 'actor'> & Actor
 
 export function createOrderStore(database: Database): OrderStore {
   return {
@@ -80,52 +76,29 @@ export function createOrderStore(database: Database): OrderStore {
             : await database.query<OrderRow>(listAll, [before, limit])
       return rows.map(toOrder)
     },
+    async timeline(orderId) {
+      const rows = await database.query<EntryRow>(selectTimeline, [orderId])
+      return rows.map(({ kind, subjectId, ...entry }) => ({
+        ...entry,
+        actor: { kind, subjectId },
+      }))
+    },
     update: (orderId, decide) =>
       database.transaction(async (tx) => {
         // The lock lets one decision at a time see the order: a webhook or a cancellation.
         const row = await tx.maybe<OrderRow>(lockOrder, [orderId])
         if (!row) return undefined
         const before = toOrder(row)
-        const { order, messages, outcome } = decide(before)
-        if (order !== before) {
-          await tx.run(updateOrder, [
-            order.id,
-            order.version,
-            order.status,
-            order.payment.status,
-            order.cancellation?.requestedAt,
-            order.cancellation?.reason,
-            toOutboxRows(messages),
-          ])
-        }
+        const decision = decide(before)
+        const { order, outcome } = decision
+        if (order !== before) await tx.run(updateOrder, [order.id, ...toChanges(decision)])
         return { order, outcome }
       }),
-    findExpired: (before, limit) => database.query(selectExpired, [before, limit]),
-    findToCancel: (before, limit) => database.query(selectToCancel, [before, limit]),
-  }
-}
-
-function toOrder(row: OrderRow): Order {
-  return {
-    id: row.id,
-    version: row.version,
-    status: row.status,
-    cartId: row.cart_id,
-    customerId: row.customer_id,
-    email: row.email,
-    shippingAddress: row.shipping_address,
-    lines: row.lines,
-    total: { amountMinor: row.total_minor, currency: row.currency },
-    payment: {
-      id: row.payment_id,
-      status: row.payment_status,
-      redirectUrl: row.redirect_url,
-      expiresAt: row.expires_at,
-    },
-    placedAt: row.placed_at,
-    cancellation:
-      row.cancellation_requested_at === null
-        ? null
-        : { requestedAt: row.cancellation_requested_at, reason: row.cancellation_reason },
+    findExpired: ({ before, after, limit }) =>
+      database.query(selectExpired, [before, after, limit]),
+    findToCancel: ({ before, after, limit }) =>
+      database.query(selectToCancel, [before, after, limit]),
+    findToRefund: ({ before, after, limit }) =>
+      database.query(selectToRefund, [before, after, limit]),
   }
 }

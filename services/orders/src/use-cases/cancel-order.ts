@@ -1,79 +1,90 @@
 import { AppError } from '@halles/kit/errors'
-import {
-  cancel,
-  type Order,
-  orderNotFound,
-  requestCancellation,
-  requestExpiry,
-} from '../domain/order.ts'
+import { cancel, requestCancellation, requestExpiry } from '../domain/cancel.ts'
+import { type Actor, type Moment, type Order, orderNotFound } from '../domain/order.ts'
+import type { PaymentState } from '../domain/payment.ts'
+import { settle } from '../domain/settle.ts'
 import type { Deps } from '../ports.ts'
-import { forEachOrder } from './for-each-order.ts'
+import { paymentsUnavailable } from './ask-payments.ts'
+import { applyState } from './settle-payment.ts'
+import { visitOrders } from './visit-orders.ts'
 
 /**
  * Cancels an order in three steps, each of them repeatable: the wish is recorded under the order's
  * lock, its payment is ended or returned, the order is cancelled. A wish that was recorded is
  * carried out by {@link finishCancellations} when the process or a neighbour fails in between.
- * @throws conflict `ORDER_NOT_CANCELLABLE`; unavailable `PAYMENTS_UNAVAILABLE`.
+ * @throws conflict `ORDER_NOT_CANCELLABLE`, `PAYMENT_DISPUTED`; unavailable `PAYMENTS_UNAVAILABLE`.
  */
 export async function cancelOrder(
   deps: Deps,
-  { orderId, reason }: { orderId: string; reason: string | null },
+  { orderId, reason, actor }: { orderId: string; reason: string | null; actor: Actor },
 ): Promise<Order> {
-  const at = deps.clock()
+  const moment = momentOf(deps, actor, null)
   const requested = await deps.orders.update(orderId, (order) =>
-    requestCancellation(order, reason, at),
+    requestCancellation(order, reason, moment),
   )
   if (!requested) throw orderNotFound()
   if (requested.order.status === 'cancelled') return requested.order
-  return conclude(deps, orderId, await cancelPayment(deps, orderId))
+  const state = await cancelPayment(deps, orderId)
+  return conclude(deps, orderId, { state, moment: momentOf(deps, actor, null) })
 }
 
 async function conclude(
-  deps: Deps,
+  { orders }: Deps,
   orderId: string,
-  ended: 'cancelled' | 'refunded',
+  { state, moment }: { state: PaymentState; moment: Moment },
 ): Promise<Order> {
-  const moment = { at: deps.clock(), messageId: deps.newId() }
-  const updated = await deps.orders.update(orderId, (order) => cancel(order, ended, moment))
+  const settled = await orders.update(orderId, (order) => settle(order, state, moment))
+  if (settled?.order.status === 'cancelled') return settled.order
+  const updated = await orders.update(orderId, (order) => cancel(order, moment))
   if (!updated) throw orderNotFound()
   return updated.order
 }
 
-async function cancelPayment({ payments }: Deps, orderId: string) {
+/** Whatever keeps payments from ending it, even that the provider decides: it will be done. */
+async function cancelPayment({ payments }: Deps, orderId: string): Promise<PaymentState> {
   try {
     return await payments.cancelPayment(orderId)
-  } catch (cause) {
-    if (!(cause instanceof AppError)) throw cause
-    throw new AppError(
-      'unavailable',
-      'PAYMENTS_UNAVAILABLE',
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    throw paymentsUnavailable(
       'The payment cannot be ended at the moment. The order will be cancelled as soon as it can.',
-      { retryAfterSeconds: 5, cause },
+      error,
     )
   }
 }
 
-// Few, because each costs a call to payments and, through it, to the provider.
-const batchSize = 20
-
 /** Carries out cancellations that were requested before that moment; returns how many. */
 export async function finishCancellations(deps: Deps, requestedBefore: Date): Promise<number> {
-  const orderIds = await deps.orders.findToCancel(requestedBefore, batchSize)
-  await forEachOrder(deps, orderIds, async ({ orderId }) => {
-    await conclude(deps, orderId, await deps.payments.cancelPayment(orderId))
+  const find = (after: string | undefined, limit: number) =>
+    deps.orders.findToCancel({ before: requestedBefore, after, limit })
+  return visitOrders(deps, find, async ({ orderId }) => {
+    const state = await deps.payments.cancelPayment(orderId)
+    await conclude(deps, orderId, { state, moment: momentOf(deps, system, 'job:cancellations') })
     deps.log.warn({ orderId }, 'A cancellation that had stopped half-way was completed.')
   })
-  return orderIds.length
 }
 
-/** Cancels orders whose time to pay was over before that moment; returns how many it looked at. */
+/**
+ * Cancels orders whose time to pay was over before that moment; returns how many it looked at. The
+ * provider is asked first: what we have not heard of yet must not be thrown away.
+ */
 export async function expireOrders(deps: Deps, expiredBefore: Date): Promise<number> {
-  const orderIds = await deps.orders.findExpired(expiredBefore, batchSize)
-  await forEachOrder(deps, orderIds, async ({ orderId }) => {
-    const at = deps.clock()
-    const requested = await deps.orders.update(orderId, (order) => requestExpiry(order, at))
-    if (requested?.order.status !== 'pending_payment') return
-    await conclude(deps, orderId, await deps.payments.cancelPayment(orderId))
+  const find = (after: string | undefined, limit: number) =>
+    deps.orders.findExpired({ before: expiredBefore, after, limit })
+  return visitOrders(deps, find, async ({ orderId }) => {
+    const cause = 'job:expiry'
+    const known = await deps.payments.syncPayment(orderId)
+    await applyState(deps, { orderId, state: known, actor: system, cause })
+    const moment = momentOf(deps, system, cause)
+    const requested = await deps.orders.update(orderId, (order) => requestExpiry(order, moment))
+    if (!requested?.order.cancellation || requested.order.status !== 'pending_payment') return
+    const state = await deps.payments.cancelPayment(orderId)
+    await conclude(deps, orderId, { state, moment: momentOf(deps, system, cause) })
   })
-  return orderIds.length
+}
+
+const system: Actor = { kind: 'system', subjectId: null }
+
+function momentOf({ clock, newId }: Deps, actor: Actor, cause: string | null): Moment {
+  return { at: clock(), actor, cause, newId }
 }

@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '@halles/kit/errors'
 import {
-  type CartLine,
   type CheckoutRequest,
   checkCart,
+  checkCurrency,
   checkoutInProgress,
   checkoutUnavailable,
   checkResumable,
   checkTotal,
-  keyReused,
   payableUntil,
   type Refusal,
+  stockHoldSeconds,
   toError,
   toRefusal,
 } from '../domain/checkout.ts'
-import { type Order, type OrderLine, place } from '../domain/order.ts'
+import { keyReused, type Order, type OrderLine, place } from '../domain/order.ts'
 import type { Deps, Lease, NewCheckout } from '../ports.ts'
 
 export type PlaceOrder = CheckoutRequest & {
@@ -30,6 +30,8 @@ type Progress = { lease: Lease; startedAt: Date; held: Held }
 // How long a caller waits for the same checkout under way elsewhere: less than the gateway waits.
 const waitLimitMs = 8_000
 const pollMs = { first: 30, most: 300 }
+// A third of the lease: two renewals may fail.
+const renewEveryMs = 2_000
 
 /**
  * Checks out a cart: one order and one payment for a key, however often and at how many places at
@@ -63,12 +65,15 @@ export async function placeOrder(deps: Deps, command: PlaceOrder): Promise<Order
 
 function toCheckout(deps: Deps, command: PlaceOrder): NewCheckout {
   const { idempotencyKey, customerId, ...request } = command
+  // The usual method is left out, so that keys of before there were others keep their fingerprint.
+  const { paymentMethod, ...rest } = request
+  const content = paymentMethod === 'online' ? rest : request
   return {
     orderId: deps.newId(),
     leaseId: deps.newId(),
     scope: customerId === null ? `cart:${request.cartId}` : `subject:${customerId}`,
     idempotencyKey,
-    fingerprint: createHash('sha256').update(canonicalJson(request)).digest('base64url'),
+    fingerprint: createHash('sha256').update(canonicalJson(content)).digest('base64url'),
     request,
   }
 }
@@ -88,6 +93,9 @@ async function completeCheckout(
   command: PlaceOrder,
   progress: Progress,
 ): Promise<Order | undefined> {
+  const stopRenewing = deps.repeat(renewEveryMs, async () => {
+    await deps.checkouts.renew(progress.lease)
+  })
   try {
     checkResumable(progress.startedAt, deps.clock())
     return await runSteps(deps, command, progress)
@@ -96,6 +104,8 @@ async function completeCheckout(
     if (refusal && !(await refuse(deps, progress, refusal))) return undefined
     if (!refusal) await releaseLease(deps, progress.lease)
     throw error
+  } finally {
+    stopRenewing()
   }
 }
 
@@ -105,31 +115,41 @@ async function runSteps(
   { lease, startedAt, held }: Progress,
 ): Promise<Order | undefined> {
   const { orderId } = lease
-  const { idempotencyKey: _key, expectedTotal, ...wish } = command
-  const inCart = await ask('carts', deps.carts.getLines(wish.cartId, wish.customerId))
+  const { idempotencyKey, expectedTotal, paymentMethod, ...wish } = command
+  const { customerId, email } = wish
+  const inCart = await ask('carts', deps.carts.getLines(wish.cartId, customerId))
   checkCart(inCart)
-  const lines = await ask('products', reserve(deps, { orderId, inCart, held }))
-  const total = checkTotal(lines, inCart, expectedTotal)
-  const expiresAt = payableUntil(startedAt)
+  const ttlSeconds = stockHoldSeconds(paymentMethod)
+  const lines = await ask('products', reserve(deps, { orderId, lines: inCart, ttlSeconds, held }))
+  checkCurrency(lines, expectedTotal.currency)
+  const totals = deps.totalsOf({ lines, country: wish.shippingAddress.country })
+  checkTotal({ lines, totals }, inCart, expectedTotal)
+  const expiresAt = payableUntil(startedAt, paymentMethod)
+  const method = paymentMethod
   held.payment = true
   const { paymentId, redirectUrl } = await ask(
     'payments',
-    deps.payments.createPayment({ orderId, email: wish.email, lines, total, expiresAt }),
+    deps.payments.createPayment({ orderId, email, lines, totals, method, expiresAt }),
   )
-  const payment = { id: paymentId, redirectUrl, expiresAt }
-  const moment = { at: deps.clock(), messageId: deps.newId() }
-  const decision = place({ ...wish, id: orderId, lines, total, payment }, moment)
+  const payment = { id: paymentId, method, redirectUrl, expiresAt }
+  const moment = {
+    at: deps.clock(),
+    actor: { kind: 'shopper', subjectId: customerId },
+    cause: `key:${idempotencyKey}`,
+    newId: deps.newId,
+  } as const
+  const decision = place({ ...wish, id: orderId, lines, totals, payment }, moment)
   return (await deps.checkouts.place(lease, decision)) ? decision.order : undefined
 }
 
 async function reserve(
   { products }: Deps,
-  { orderId, inCart, held }: { orderId: string; inCart: readonly CartLine[]; held: Held },
+  { held, ...request }: Parameters<Deps['products']['reserveStock']>[0] & { held: Held },
 ): Promise<OrderLine[]> {
   const wasHeld = held.stock
   held.stock = true
   try {
-    return await products.reserveStock(orderId, inCart)
+    return await products.reserveStock(request)
   } catch (error) {
     // A reservation is all or nothing: after a refusal there is nothing to free.
     if (toRefusal(error)) held.stock = wasHeld

@@ -1,7 +1,7 @@
 import { abandoned } from '../domain/checkout.ts'
 import type { Deps } from '../ports.ts'
-import { forEachOrder } from './for-each-order.ts'
 import { undo } from './place-order.ts'
+import { forEachOrder } from './visit-orders.ts'
 
 // A few at a time: each costs two calls, and the next round follows at once.
 const batchSize = 20
@@ -26,4 +26,16 @@ export async function sweepCheckouts(deps: Deps, olderThanMs: number): Promise<n
     await deps.checkouts.release(leaseId, orderIds)
   }
   return stuck.length
+}
+
+// Deletes in well under the statement time-out.
+const pruneBatch = 1_000
+
+/** Forgets ended checkouts that began so long ago; true when there may be more. */
+export async function pruneCheckouts(
+  { checkouts, clock }: Pick<Deps, 'checkouts' | 'clock'>,
+  keepMs: number,
+): Promise<boolean> {
+  const before = new Date(clock().getTime() - keepMs)
+  return (await checkouts.prune(before, pruneBatch)) === pruneBatch
 }

@@ -1,51 +1,38 @@
 import { AppError } from '@halles/kit/errors'
-import type { Payment } from '../domain.ts'
-import type { Deps, SessionState } from '../ports.ts'
-
-export type CancelOutcome = 'cancelled' | 'refunded'
+import { learn, type Payment, paymentDisputed, paymentProcessing } from '../domain/payment.ts'
+import { isDisputed, returnableMinor } from '../domain/state.ts'
+import type { Deps } from '../ports.ts'
+import { mustReferences } from './references.ts'
+import { returnMoney } from './return-money.ts'
 
 /**
- * Ends the payment of an order for good: nothing can be paid afterwards, and what was paid goes back
- * in full. Each step may be repeated, so a call that failed half-way is simply made again.
+ * Ends the payment of an order for good: nothing can be paid afterwards, what is held is let go, and
+ * what was paid goes back in full. Each step may be repeated, so a call that failed half-way is
+ * simply made again.
+ * @throws conflict `PAYMENT_PROCESSING`, `PAYMENT_DISPUTED`; what the provider throws.
  */
-export async function cancelPayment(deps: Deps, orderId: string): Promise<CancelOutcome> {
-  const payment = await deps.payments.close(orderId, deps.newId())
-  const { status, session } = payment
-  if (status === 'cancelled' || status === 'refunded') return status
-  if (!session) throw new Error('A payment that can be paid has no session.')
-  const state =
-    status === 'open'
-      ? await deps.provider.expireSession(session.id)
-      : await deps.provider.retrieveSession(session.id)
-  return endPayment(deps, payment, state)
+export async function cancelPayment(deps: Deps, orderId: string): Promise<Payment> {
+  const closed = await deps.payments.close(orderId, deps.newId())
+  const payment = await endTimeToPay(deps, closed)
+  const { phase } = payment.state
+  if (phase === 'ended') return payment
+  if (phase === 'open' || phase === 'processing') throw paymentProcessing()
+  if (isDisputed(payment.state)) throw paymentDisputed()
+  const returned = await returnMoney(deps, payment)
+  if (isDisputed(returned.state)) throw paymentDisputed()
+  if (returned.state.phase !== 'authorized' && returnableMinor(returned.state) === 0) {
+    return returned
+  }
+  const message = 'The payment provider does not return the money.'
+  throw new AppError('unprocessable', 'PROVIDER_REFUSED', message)
 }
 
-async function endPayment(
-  deps: Deps,
-  payment: Payment,
-  state: SessionState,
-): Promise<CancelOutcome> {
-  if (state.status === 'expired') {
-    await deps.payments.recordCancelled(payment.id)
-    return 'cancelled'
-  }
-  if (state.status !== 'complete' || !state.isPaid) {
-    throw new AppError(
-      'conflict',
-      'PAYMENT_PROCESSING',
-      'The provider has not decided on this payment yet. Try again later.',
-    )
-  }
-  await refundInFull(deps, { id: payment.id, chargeReference: state.chargeReference })
-  return 'refunded'
-}
-
-/** Returns the money of a payment, once: the provider knows the repetition by the payment's id. */
-export async function refundInFull(
-  { provider, payments, log }: Pick<Deps, 'provider' | 'payments' | 'log'>,
-  { id, chargeReference }: { id: string; chargeReference: string | null },
-): Promise<void> {
-  const refundId = chargeReference === null ? null : await provider.refund({ id, chargeReference })
-  await payments.recordRefund(id, refundId)
-  log.info({ paymentId: id, refundId }, 'A payment was returned in full.')
+async function endTimeToPay(deps: Deps, payment: Payment): Promise<Payment> {
+  const { phase } = payment.state
+  if (phase !== 'open' && phase !== 'processing') return payment
+  const provider = deps.providers[payment.provider]
+  const references = mustReferences(payment)
+  const seen =
+    phase === 'open' ? await provider.expire(references) : await provider.read(references)
+  return deps.payments.update(payment, (each) => learn(each, seen))
 }

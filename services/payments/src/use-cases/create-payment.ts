@@ -1,5 +1,14 @@
-import { checkSameTerms, checkTerms, paymentCancelled, type Terms } from '../domain.ts'
+import {
+  checkSameTerms,
+  checkTerms,
+  type ProviderName,
+  paymentCancelled,
+  type Terms,
+} from '../domain/payment.ts'
 import type { Deps } from '../ports.ts'
+import { mustReferences } from './references.ts'
+
+export type CreatePayment = Terms & { orderId: string; provider: ProviderName }
 
 /**
  * The payment of an order: made once, answered the same ever after. The payment is kept before the
@@ -8,18 +17,27 @@ import type { Deps } from '../ports.ts'
  * @throws conflict `PAYMENT_MISMATCH`, `PAYMENT_CANCELLED`; what the provider throws.
  */
 export async function createPayment(
-  { payments, provider, newId }: Deps,
-  { orderId, ...asked }: Terms & { orderId: string },
+  deps: Deps,
+  { orderId, provider: name, ...asked }: CreatePayment,
 ): Promise<{ paymentId: string; redirectUrl: string }> {
   checkTerms(asked)
-  const payment = await payments.create({ id: newId(), orderId, terms: asked })
+  const { payments, captureMethod } = deps
+  const payment = await payments.create({
+    id: deps.newId(),
+    orderId,
+    provider: name,
+    captureMethod,
+    terms: asked,
+  })
   const { id } = payment
-  const terms = checkSameTerms(payment, asked.amount)
+  const terms = checkSameTerms(payment, { amount: asked.amount, provider: name })
   if (payment.session) return { paymentId: id, redirectUrl: payment.session.url }
-  const session = await provider.createSession({ id, orderId, terms })
+  const provider = deps.providers[name]
+  const ofPayment = { id, orderId, terms, captureMethod: payment.captureMethod }
+  const session = await provider.createSession(ofPayment)
   const opened = await payments.open(id, session)
-  if (opened.status === 'cancelled') {
-    await provider.expireSession(session.id)
+  if (opened.isClosed) {
+    await provider.expire(mustReferences(opened))
     throw paymentCancelled()
   }
   return { paymentId: id, redirectUrl: session.url }

@@ -43,7 +43,8 @@ export type Movement = { moves: Move[]; crossed: string[] }
 export type ReservationStatus = 'held' | 'released' | 'sold'
 
 export type Reservation = { id: string; status: ReservationStatus; lines: readonly HeldLine[] }
-export type HeldLine = Line & { taken: number }
+/** `taken` is what a sale took from the stock, `returned` what of it came back. */
+export type HeldLine = Line & { taken: number; returned: number }
 
 /** One line for each variant, in the order in which they first appear. */
 export function mergeLines(lines: readonly Line[]): Line[] {
@@ -108,10 +109,11 @@ export type Sale = Movement & { lines: HeldLine[]; missing: number }
 export function sell({ status, lines }: Reservation, stock: readonly LockedStock[]): Sale {
   const byId = new Map(stock.map((row) => [row.variantId, row]))
   const isHeld = status === 'held'
-  const sold = lines.map(({ variantId, quantity }) => {
+  const sold = lines.map(({ variantId, quantity, returned }) => {
     const row = byId.get(variantId)
     const available = row ? Math.max(0, availableOf(row)) : 0
-    return { variantId, quantity, taken: isHeld ? quantity : Math.min(quantity, available) }
+    const taken = isHeld ? quantity : Math.min(quantity, available)
+    return { variantId, quantity, taken, returned }
   })
   const moves = sold.map(({ variantId, taken }) => ({
     variantId,
@@ -125,8 +127,33 @@ export function sell({ status, lines }: Reservation, stock: readonly LockedStock
 /** A void order: held pieces are free again, sold ones return to the shelf. */
 export function cancel({ status, lines }: Reservation, stock: readonly LockedStock[]): Movement {
   if (status === 'held') return release(lines, stock)
-  const moves = lines.map(({ variantId, taken }) => ({ variantId, onHand: taken, reserved: 0 }))
+  const moves = lines.map(({ variantId, taken, returned }) => ({
+    variantId,
+    onHand: taken - returned,
+    reserved: 0,
+  }))
   return { moves, crossed: crossedProducts(moves, stock) }
+}
+
+/** Pieces of a sale come back: never more of a line than it took and that is not back already. */
+export function takeBack(
+  { status, lines }: Reservation,
+  returned: readonly Line[],
+  stock: readonly LockedStock[],
+): Movement & { lines: Line[] } {
+  const told = new Map(mergeLines(returned).map((line) => [line.variantId, line.quantity]))
+  const back = lines.flatMap(({ variantId, taken, ...line }) => {
+    // A cancellation has given everything back.
+    const left = status === 'sold' ? taken - line.returned : 0
+    const quantity = Math.min(told.get(variantId) ?? 0, left)
+    return quantity > 0 ? [{ variantId, quantity }] : []
+  })
+  const moves = back.map(({ variantId, quantity }) => ({
+    variantId,
+    onHand: quantity,
+    reserved: 0,
+  }))
+  return { moves, crossed: crossedProducts(moves, stock), lines: back }
 }
 
 /** @throws conflict when a repeated request does not fit what was reserved. */

@@ -4,6 +4,7 @@ import { decideChange, type Stamp } from '../domain/product.ts'
 import {
   cancel,
   checkRepeated,
+  type HeldLine,
   type LockedStock,
   type Move,
   type Movement,
@@ -14,6 +15,7 @@ import {
   release,
   reserve,
   sell,
+  takeBack,
 } from '../domain/reservations.ts'
 import type { ReservationStore } from '../ports.ts'
 import { loadProducts, saveChanges } from './changes.ts'
@@ -60,6 +62,11 @@ const selectQuotes = sql(
   from reservations r join reservation_lines l on l.reservation_id = r.id
   where r.id = $1 order by l.place`,
 )
+const extendHold = sql(
+  'products.extend_hold',
+  `update reservations set expires_at = now() + make_interval(secs => $2)
+   where id = $1 and status = 'held' and expires_at < now() + make_interval(secs => $2)`,
+)
 const lockReservation = sql(
   'products.lock_reservation',
   'select id, status from reservations where id = $1 for update',
@@ -72,7 +79,7 @@ const lockExpired = sql(
 )
 const selectLines = sql(
   'products.select_lines',
-  `select reservation_id as "reservationId", variant_id as "variantId", quantity, taken
+  `select reservation_id as "reservationId", variant_id as "variantId", quantity, taken, returned
    from reservation_lines where reservation_id = any ($1::uuid[]) order by place`,
 )
 const lockStock = sql(
@@ -94,6 +101,17 @@ const recordTaken = sql(
    from unnest($2::uuid[], $3::int[]) as t(variant_id, taken)
    where l.reservation_id = $1 and l.variant_id = t.variant_id`,
 )
+const recordReturned = sql(
+  'products.record_returned',
+  `with returned as (
+    update reservation_lines l set returned = l.returned + t.quantity
+    from unnest($2::uuid[], $3::int[]) as t(variant_id, quantity)
+    where l.reservation_id = $1 and l.variant_id = t.variant_id
+    returning l.variant_id, t.quantity
+  )
+  update variants v set on_hand = v.on_hand + returned.quantity
+  from returned where v.id = returned.variant_id`,
+)
 
 export function createReservationStore(database: Database): ReservationStore {
   return {
@@ -108,6 +126,7 @@ export function createReservationStore(database: Database): ReservationStore {
           // None: the reservation is the one just opened, and no variant is known.
           if (known[0]) {
             checkRepeated(known[0].status, known, lines)
+            await tx.run(extendHold, [reservationId, ttlSeconds])
             return known.map(({ status: _status, ...quote }) => quote)
           }
         }
@@ -155,6 +174,21 @@ export function createReservationStore(database: Database): ReservationStore {
         const movement = cancel(reservation, await lockVariants(tx, [reservation]))
         await applySettlement(tx, [reservation], { status: 'released', movement, stamp })
       }),
+
+    takeBack: ({ messageId, orderId, lines: returned }, stamp) =>
+      database.transaction(async (tx) => {
+        if (!(await recordMessage(tx, messageId, consumer))) return
+        const [reservation] = await lock(tx, [orderId])
+        if (!reservation) return
+        const stock = await lockVariants(tx, [reservation])
+        const { lines, crossed } = takeBack(reservation, returned, stock)
+        await tx.run(recordReturned, [
+          orderId,
+          lines.map(({ variantId }) => variantId),
+          lines.map(({ quantity }) => quantity),
+        ])
+        await publishAvailability(tx, crossed, stamp)
+      }),
   }
 }
 
@@ -165,7 +199,7 @@ async function lock(tx: Tx, [id]: readonly [string]): Promise<Reservation[]> {
 }
 
 async function withLines(tx: Tx, rows: readonly Row[]): Promise<Reservation[]> {
-  type LineRow = { reservationId: string; variantId: string; quantity: number; taken: number }
+  type LineRow = HeldLine & { reservationId: string }
   const lines = await tx.query<LineRow>(selectLines, [rows.map(({ id }) => id)])
   const byReservation = Map.groupBy(lines, ({ reservationId }) => reservationId)
   return rows.map(({ id, status }) => ({ id, status, lines: byReservation.get(id) ?? [] }))

@@ -32,6 +32,10 @@ export async function cancelReserved(
   await deps.reservations.cancel(order, stampOf(deps))
 }
 
+export async function takeBackReturned(deps: Reserving, order: PaidOrder) {
+  await deps.reservations.takeBack(order, stampOf(deps))
+}
+
 function stampOf({ clock, newId }: Pick<Deps, 'clock' | 'newId'>) {
   return { at: clock(), newId }
 }

@@ -8,6 +8,7 @@ import {
   release,
   reserve,
   sell,
+  takeBack,
 } from '../../src/domain/reservations.ts'
 
 const anOffer = (offer: Partial<OfferedVariant> = {}): OfferedVariant => ({
@@ -71,7 +72,7 @@ test('released lines give back what they held', () => {
 })
 
 test('a sale of held pieces leaves the availability as it is', () => {
-  const lines = [{ variantId: 'v1', quantity: 3, taken: 0 }]
+  const lines = [{ variantId: 'v1', quantity: 3, taken: 0, returned: 0 }]
   const stock = [anOffer({ onHand: 5, reserved: 3, availability: 'low_stock' })]
   const sale = sell({ id: 'r', status: 'held', lines }, stock)
   assert.deepEqual(sale.moves, [{ variantId: 'v1', onHand: -3, reserved: -3 }])
@@ -79,18 +80,29 @@ test('a sale of held pieces leaves the availability as it is', () => {
 })
 
 test('a sale after expiry takes what is available and counts the rest as missing', () => {
-  const lines = [{ variantId: 'v1', quantity: 3, taken: 0 }]
+  const lines = [{ variantId: 'v1', quantity: 3, taken: 0, returned: 0 }]
   const stock = [anOffer({ onHand: 5, reserved: 3, availability: 'low_stock' })]
   const sale = sell({ id: 'r', status: 'released', lines }, stock)
   assert.deepEqual(sale.moves, [{ variantId: 'v1', onHand: -2, reserved: 0 }])
   assert.deepEqual([sale.missing, sale.crossed], [1, ['p1']])
-  assert.deepEqual(sale.lines, [{ variantId: 'v1', quantity: 3, taken: 2 }])
+  assert.deepEqual(sale.lines, [{ variantId: 'v1', quantity: 3, taken: 2, returned: 0 }])
 })
 
 test('a cancelled order that was sold returns what it took', () => {
-  const lines = [{ variantId: 'v1', quantity: 3, taken: 2 }]
+  const lines = [{ variantId: 'v1', quantity: 3, taken: 2, returned: 0 }]
   const { moves } = cancel({ id: 'r', status: 'sold', lines }, [anOffer()])
   assert.deepEqual(moves, [{ variantId: 'v1', onHand: 2, reserved: 0 }])
+})
+
+test('pieces that come back are never more than the sale took, and a cancellation returns the rest', () => {
+  const lines = [{ variantId: 'v1', quantity: 3, taken: 2, returned: 1 }]
+  const sold = { id: 'r', status: 'sold', lines } as const
+  const back = takeBack(sold, [{ variantId: 'v1', quantity: 3 }], [anOffer()])
+  assert.deepEqual(back.lines, [{ variantId: 'v1', quantity: 1 }])
+  assert.deepEqual(back.moves, [{ variantId: 'v1', onHand: 1, reserved: 0 }])
+  assert.deepEqual(takeBack(sold, [{ variantId: 'v2', quantity: 3 }], [anOffer()]).moves, [])
+  assert.deepEqual(takeBack({ ...sold, status: 'released' }, lines, [anOffer()]).moves, [])
+  assert.deepEqual(cancel(sold, [anOffer()]).moves, [{ variantId: 'v1', onHand: 1, reserved: 0 }])
 })
 
 test('a repeated reservation must ask for the same and must not be released', () => {

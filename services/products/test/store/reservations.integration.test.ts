@@ -11,6 +11,7 @@ import {
   releaseStock,
   reserveStock,
   sellReserved,
+  takeBackReturned,
 } from '../../src/use-cases/reservations.ts'
 import { euros, eventsOf, stamp, startStores, stockOf, unique, variantIdOf } from '../fixtures.ts'
 
@@ -256,4 +257,45 @@ test('a cancelled order frees what it holds and returns what it bought', async (
     await cancelReserved(stores.deps, cancelled)
   }
   assert.deepEqual(await stockOf(stores.database, variantId), { onHand: 10, reserved: 0 })
+})
+
+test('what came back with refunds is for sale again once, and a cancellation adds only the rest', async () => {
+  const product = await withStock(10)
+  const variantId = variantIdOf(product)
+  const id = uuidv7()
+  await reserve([{ variantId, quantity: 4 }], id)
+  await sellReserved(stores.deps, order(product, id, 4))
+  const returned = order(product, id, 1)
+  await Promise.all([
+    takeBackReturned(stores.deps, returned),
+    takeBackReturned(stores.deps, returned),
+  ])
+  assert.deepEqual(await stockOf(stores.database, variantId), { onHand: 7, reserved: 0 })
+  await takeBackReturned(stores.deps, order(product, id, 2))
+  await takeBackReturned(stores.deps, order(product, uuidv7(), 2))
+  assert.deepEqual(await stockOf(stores.database, variantId), { onHand: 9, reserved: 0 })
+  await cancelReserved(stores.deps, { messageId: uuidv7(), orderId: id })
+  await takeBackReturned(stores.deps, order(product, id, 4))
+  assert.deepEqual(await stockOf(stores.database, variantId), { onHand: 10, reserved: 0 })
+})
+
+test('a reservation that is asked for again holds for the longer time', async () => {
+  const variantId = variantIdOf(await withStock(3))
+  const id = uuidv7()
+  const lines = [{ variantId, quantity: 3 }]
+  await reserveStock(stores.deps, { reservationId: id, lines, ttlSeconds: 86_400 })
+  await reserve(lines, id)
+  const held = async () =>
+    (
+      await stores.database.pool.query(
+        "select expires_at > now() + interval '23 hours' as long from reservations where id = $1",
+        [id],
+      )
+    ).rows[0].long
+  assert.equal(await held(), true)
+  await expire(id)
+  await reserveStock(stores.deps, { reservationId: id, lines, ttlSeconds: 86_400 })
+  await releaseAllExpired()
+  assert.equal(await held(), true)
+  assert.deepEqual(await stockOf(stores.database, variantId), { onHand: 3, reserved: 3 })
 })

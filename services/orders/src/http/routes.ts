@@ -1,15 +1,18 @@
-import { type Operations, type Order as OrderView, routes } from '@halles/contracts/gen/http/orders'
+import { type Operations, routes } from '@halles/contracts/gen/http/orders'
 import { AppError } from '@halles/kit/errors'
 import { type HttpServer, reply, versionEtag } from '@halles/kit/http-server'
 import { isUuid } from '@halles/kit/ids'
-import { multiplyMoney } from '@halles/kit/money'
 import type { Policy } from '@halles/kit/policy'
 import { type Caller, requireCaller } from '@halles/kit/tokens'
-import type { Order, OrderLine } from './domain/order.ts'
-import type { Deps, OrderTokens } from './ports.ts'
-import { cancelOrder } from './use-cases/cancel-order.ts'
-import { placeOrder } from './use-cases/place-order.ts'
-import { listOrders, readOrder } from './use-cases/read-orders.ts'
+import { type Actor, isVisibleTo, type Order } from '../domain/order.ts'
+import type { Deps, OrderTokens } from '../ports.ts'
+import { cancelOrder } from '../use-cases/cancel-order.ts'
+import { checkPayment } from '../use-cases/check-payment.ts'
+import { placeOrder } from '../use-cases/place-order.ts'
+import { quoteOrder } from '../use-cases/quote-order.ts'
+import { listOrders, readOrder, readTimeline } from '../use-cases/read-orders.ts'
+import { serveStaff, withEtag } from './staff.ts'
+import { toEntryView, toOrderView, toSummaryView } from './views.ts'
 
 export { routes }
 
@@ -17,7 +20,19 @@ type EdgeOptions = { deps: Deps; policy: Policy; orderTokens: OrderTokens }
 
 /** Serves the contract `orders`. */
 export function serveOrders(server: HttpServer<Operations>, options: EdgeOptions): void {
-  const { deps, policy, orderTokens } = options
+  serveCheckout(server, options)
+  serveReaders(server, options)
+  serveStaff(server, options)
+}
+
+function serveCheckout(server: HttpServer<Operations>, { deps, orderTokens }: EdgeOptions): void {
+  server.on('quoteOrder', ({ body, caller }) =>
+    quoteOrder(deps, {
+      cartId: body.cartId.toLowerCase(),
+      customerId: caller?.subjectId ?? null,
+      country: body.country,
+    }),
+  )
 
   server.on('placeOrder', async ({ body, headers, caller }) => {
     const customerId = caller?.subjectId ?? null
@@ -27,6 +42,7 @@ export function serveOrders(server: HttpServer<Operations>, options: EdgeOptions
       email: body.email ?? null,
       shippingAddress: body.shippingAddress,
       expectedTotal: body.expectedTotal,
+      paymentMethod: body.paymentMethod ?? 'online',
       idempotencyKey: headers['idempotency-key'],
       customerId,
     })
@@ -35,6 +51,13 @@ export function serveOrders(server: HttpServer<Operations>, options: EdgeOptions
     const location = `/api/v1/orders/${order.id}`
     return reply(body201, { headers: { etag: versionEtag(order.version), location } })
   })
+}
+
+function serveReaders(server: HttpServer<Operations>, { deps, policy }: EdgeOptions): void {
+  const reader = (caller: Caller | undefined, permission: string) => {
+    const known = requireCaller(caller)
+    return { caller: known, mayAll: policy.may(known, permission) }
+  }
 
   server.on('listOrders', async ({ query, caller: maybeCaller }) => {
     const caller = requireCaller(maybeCaller)
@@ -48,21 +71,36 @@ export function serveOrders(server: HttpServer<Operations>, options: EdgeOptions
     return { items: items.map(toSummaryView), nextCursor: nextId ? toCursor(nextId) : null }
   })
 
-  const reader = (caller: Caller | undefined, permission: string) => {
-    const known = requireCaller(caller)
-    return { caller: known, mayAll: policy.may(known, permission) }
-  }
-
   server.on('getOrder', async ({ params, caller }) => {
     const orderId = params.orderId.toLowerCase()
     return withEtag(await readOrder(deps, orderId, reader(caller, 'orders:read')))
   })
 
+  server.on('getOrderTimeline', async ({ params, caller }) => {
+    const who = reader(caller, 'orders:read')
+    const entries = await readTimeline(deps, params.orderId.toLowerCase(), who)
+    return { items: entries.map(toEntryView(who)) }
+  })
+
+  server.on('checkPayment', async ({ params, caller }) => {
+    const orderId = params.orderId.toLowerCase()
+    const order = await readOrder(deps, orderId, reader(caller, 'orders:write'))
+    return withEtag(await checkPayment(deps, order))
+  })
+
   server.on('cancelOrder', async ({ params, body, caller }) => {
     const orderId = params.orderId.toLowerCase()
-    await readOrder(deps, orderId, reader(caller, 'orders:write'))
-    return withEtag(await cancelOrder(deps, { orderId, reason: body.reason ?? null }))
+    const who = reader(caller, 'orders:write')
+    const actor = toActor(await readOrder(deps, orderId, who), who.caller)
+    return withEtag(await cancelOrder(deps, { orderId, reason: body.reason ?? null, actor }))
   })
+}
+
+/** Who does it: the order's own shopper, or else somebody of the staff. */
+function toActor(order: Order, caller: Caller): Actor {
+  return isVisibleTo(order, caller)
+    ? { kind: 'shopper', subjectId: order.customerId }
+    : { kind: 'staff', subjectId: caller.subjectId }
 }
 
 function emailRequired(): AppError {
@@ -83,35 +121,4 @@ function parseCursor(cursor: string | undefined): string | undefined {
 
 function toCursor(id: string): string {
   return Buffer.from(id, 'latin1').toString('base64url')
-}
-
-function withEtag(order: Order) {
-  return reply(toOrderView(order), { headers: { etag: versionEtag(order.version) } })
-}
-
-function toOrderView(order: Order): OrderView {
-  const { id, status, customerId, email, shippingAddress, total, payment, version } = order
-  return {
-    id,
-    status,
-    customerId,
-    email,
-    shippingAddress,
-    lines: order.lines.map(toLineView),
-    total,
-    payment: {
-      status: payment.status,
-      redirectUrl: status === 'pending_payment' ? payment.redirectUrl : null,
-    },
-    placedAt: order.placedAt.toISOString(),
-    version,
-  }
-}
-
-function toLineView(line: OrderLine) {
-  return { ...line, total: multiplyMoney(line.unitPrice, line.quantity) }
-}
-
-function toSummaryView({ id, status, total, lines, placedAt }: Order) {
-  return { id, status, total, lineCount: lines.length, placedAt: placedAt.toISOString() }
 }
