@@ -30,7 +30,9 @@ export async function startService(
   await eventually(
     async () => {
       if (hasEnded(child)) throw new Error(`${service} ended: ${output()}`)
-      return (await fetch(`${url}/readyz`)).status === 200
+      // Somebody else's server on this port would keep silent.
+      const signal = AbortSignal.timeout(1_000)
+      return (await fetch(`${url}/readyz`, { signal })).status === 200
     },
     { limitMs: 20_000 },
   )
