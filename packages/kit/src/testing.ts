@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import pg from 'pg'
 import { pino } from 'pino'
@@ -83,14 +83,25 @@ export async function eventually<T>(
   }
 }
 
+// Below the ports that systems hand out by themselves, to servers on port 0 and to connections, and
+// below those that a local stack chooses: one may be taken between our look and its use.
+const lowestPort = 10_000
+const highestPort = 15_000
+const portTries = 50
+
 /** A port of 127.0.0.1 that was free a moment ago; where a server can take port 0, prefer that. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < portTries; tries += 1) {
+    const port = randomInt(lowestPort, highestPort)
+    if (await isFree(port)) return port
+  }
+  throw new Error('No free port was found.')
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { uuidv7 } from '@halles/kit/ids'
 import { createOpeningKey, publicPart } from '@halles/kit/sealing-keys'
-import { createTestDatabase, eventually, type TestDatabase } from '@halles/kit/testing'
+import { createTestDatabase, eventually, freePort, type TestDatabase } from '@halles/kit/testing'
 import { type RunningService, startService } from './running-service.ts'
 
 type Tokens = { accessToken: string; refreshToken: string }
@@ -220,13 +218,3 @@ describe('customers and auth', () => {
     assert.equal(everything.includes('$argon2id$v'), false)
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  assert.ok(address && typeof address === 'object')
-  server.close()
-  await once(server, 'close')
-  return address.port
-}
