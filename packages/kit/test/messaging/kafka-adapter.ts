@@ -2,7 +2,7 @@ import { combineMessaging } from '../../src/messaging/combined.ts'
 import { createKafkaTopics } from '../../src/messaging/kafka.ts'
 import type { Messaging } from '../../src/messaging.ts'
 import { silentLogger } from '../../src/testing.ts'
-import { connect as connectPostgres } from './postgres-adapter.ts'
+import { connect as connectPostgres, embeddedPollMs } from './postgres-adapter.ts'
 
 export type KafkaProxied = { listenPort: number; advertisedPort: number }
 
@@ -28,5 +28,5 @@ export function connect(options: { url: string; brokers: string[]; instance: str
     topics: {},
     drainMs: 2_000,
   })
-  return combineMessaging(connectPostgres({ url, instance }), topics)
+  return combineMessaging(connectPostgres({ url, instance, pollMs: embeddedPollMs }), topics)
 }

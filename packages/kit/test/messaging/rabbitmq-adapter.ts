@@ -3,7 +3,7 @@ import { combineMessaging } from '../../src/messaging/combined.ts'
 import { createRabbitmqQueues, type RabbitmqOptions } from '../../src/messaging/rabbitmq.ts'
 import type { Messaging, Queues } from '../../src/messaging.ts'
 import { silentLogger } from '../../src/testing.ts'
-import { connect as connectPostgres } from './postgres-adapter.ts'
+import { connect as connectPostgres, embeddedPollMs } from './postgres-adapter.ts'
 
 /** The URL of a RabbitMQ to test with. */
 export const rabbitmqUrl = process.env.HALLES_TEST_AMQP_URL
@@ -43,10 +43,10 @@ export function connect(options: {
   url: string
   instance: string
 }): Messaging {
-  const { amqpUrl, prefix, instance } = options
+  const { amqpUrl, prefix, url, instance } = options
   return combineMessaging(
     connectQueues({ url: amqpUrl, prefix, instance }),
-    connectPostgres(options),
+    connectPostgres({ url, instance, pollMs: embeddedPollMs }),
   )
 }
 
