@@ -51,6 +51,8 @@ async function killAround({ stack }: Shop, random: Random, signal: AbortSignal) 
     await pause(2_000 + random() * 4_000)
     if (signal.aborted) break
     const part = pick(random, victims)
+    // It may not have come back from its last death.
+    if (stack.processes(part).some(({ pid }) => pid === undefined)) continue
     stack.kill(part)
     kills[part] = (kills[part] ?? 0) + 1
     await stack.untilReady(part)

@@ -110,6 +110,20 @@ test('a payment that the bank still decides on, or disputes, cannot be cancelled
   assert.equal(returnableMinor((await cancelPayment(deps, orderId)).state), 0)
 })
 
+test('cancelling ends though the provider never returns the money: that is left to a person', async () => {
+  const { deps, orderId } = await paid()
+  const refund = async () => {
+    throw new AppError('unprocessable', 'PROVIDER_REFUSED', 'Charged back.')
+  }
+  const stripe = { ...deps.providers.stripe, refund }
+  const refusing = { ...deps, providers: { ...deps.providers, stripe } }
+  for (let count = 1; count < 5; count += 1) {
+    await assert.rejects(cancelPayment(refusing, orderId), { code: 'PROVIDER_REFUSED' })
+  }
+  const { state } = await cancelPayment(refusing, orderId)
+  assert.equal(returnableMinor(state), 2_500)
+})
+
 test('what is held is taken once, and again answers the same', async () => {
   const { deps, terms, orderId, happen, calls, stateOf } = setUp()
   await assert.rejects(capturePayment(deps, { orderId, amountMinor: 1 }), {

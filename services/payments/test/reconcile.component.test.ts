@@ -191,6 +191,19 @@ describe('reconciliation', () => {
     assert.equal(service.toldOf(orderId)?.phase, 'PAYMENT_PHASE_CAPTURED')
   })
 
+  test('an order that cannot be told yet does not hold up the others', async () => {
+    const other = await paidUnheard()
+    const stuck = await paidUnheard()
+    service.play.settle = ({ orderId }) => {
+      if (orderId !== stuck.orderId) return 'SETTLEMENT_APPLIED'
+      throw new AppError('unavailable', 'CHECKOUT_IN_PROGRESS', 'Being placed.')
+    }
+    await compare()
+    assert.equal(service.toldOf(other.orderId)?.phase, 'PAYMENT_PHASE_CAPTURED')
+    service.play.settle = undefined
+    await compare()
+  })
+
   test('only operators compare, and only a window that is one', async () => {
     const now = new Date().toISOString()
     const staff = service.authority.bearer(uuidv7(), ['staff'])

@@ -150,9 +150,14 @@ export function requestRefund(
 const maxFailedReturns = 5
 
 /** Whether all of the money can be asked back at this moment. */
-export function canReturn({ state }: Payment): boolean {
-  const failed = state.refunds.filter(({ phase }) => phase === 'failed').length
-  return !isDisputed(state) && returnableMinor(state) > 0 && failed < maxFailedReturns
+export function canReturn(payment: Payment): boolean {
+  const { state } = payment
+  return !isDisputed(state) && returnableMinor(state) > 0 && !isGivenUp(payment)
+}
+
+/** Whether its money was refused or sent back so often that nobody asks for it any more. */
+export function isGivenUp({ state }: Payment): boolean {
+  return state.refunds.filter(({ phase }) => phase === 'failed').length >= maxFailedReturns
 }
 
 /** Records a refund of all that is left; nothing changes when nothing is. */

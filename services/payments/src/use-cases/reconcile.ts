@@ -77,15 +77,19 @@ const passes: Record<
   (deps: Deps, run: Run, progress: Progress) => Promise<Page>
 > = { missed: takeMissed, listed: compareListed, ours: compareOurs }
 
-/** One page of events that the provider could not deliver. What they are refused with is kept. */
-async function takeMissed(deps: Deps, { window }: Run, progress: Progress): Promise<Page> {
-  const { items, next } = await deps.providers.stripe.listMissedEvents(window, progress.after)
+/**
+ * One page of events that the provider could not deliver. What they are refused with is kept; one
+ * that cannot be applied yet does not hold up the others.
+ */
+async function takeMissed(deps: Deps, run: Run, progress: Progress): Promise<Page> {
+  const { items, next } = await deps.providers.stripe.listMissedEvents(run.window, progress.after)
   let applied = 0
   for (const event of items) {
     try {
       if ((await takeEvent(deps, event)) === 'applied') applied += 1
+      run.failuresInARow = 0
     } catch (error) {
-      if (!toRefusal(error)) throw error
+      countFailure(run, error)
     }
   }
   const pass = next === null ? 'listed' : 'missed'
@@ -139,14 +143,20 @@ async function compareSafely(
     run.failuresInARow = 0
     return compared
   } catch (error) {
-    const isRefusal = toRefusal(error) !== undefined
-    run.failuresInARow = isRefusal ? 0 : run.failuresInARow + 1
-    if (run.failuresInARow >= maxFailuresInARow) throw error
+    const isRefusal = countFailure(run, error)
     const code = error instanceof AppError ? error.code : 'INTERNAL'
     if (!isRefusal) deps.log.error({ error, paymentId: payment.id }, 'A comparison failed.')
     const finding = aFinding(payment, 'state-mismatch', `It cannot be compared: ${code}.`)
     return { payment, isRepaired: false, findings: [finding] }
   }
+}
+
+/** Whether it was refused for good. @throws the error when it is one of several in a row. */
+function countFailure(run: Run, error: unknown): boolean {
+  const isRefusal = toRefusal(error) !== undefined
+  run.failuresInARow = isRefusal ? 0 : run.failuresInARow + 1
+  if (run.failuresInARow >= maxFailuresInARow) throw error
+  return isRefusal
 }
 
 async function keepPage(deps: Deps, { compared, strangers }: Page): Promise<StoredFinding[]> {
