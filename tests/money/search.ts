@@ -19,14 +19,17 @@ const say = (line: string) => void process.stdout.write(`${line}\n`)
 /** One process with databases of its own. */
 async function work(runs: number, seed: number): Promise<void> {
   const world = await openWorld()
+  process.on('disconnect', () => process.exit(1))
   const tell = (message: Message) => void process.send?.(message)
   const checked = await checkHistories(world, {
     runs,
     seed,
     onPlayed: (count) => tell({ runs: count }),
   })
-  tell({ checked })
   await world.close()
+  process.removeAllListeners('disconnect')
+  tell({ checked })
+  process.disconnect()
 }
 
 async function search(runs: number, seed: number, workers: number): Promise<number> {

@@ -82,14 +82,15 @@ async function allDisputes(
 }
 
 /**
- * What was held and not taken shows at Stripe as a refund of the difference, made by the capture: no
- * money went back by it.
+ * What was held and not taken shows at Stripe as a refund of the difference, made by the capture and
+ * done at once: no money went back by it.
  */
 function withoutRelease(charge: Stripe.Charge, refunds: readonly Stripe.Refund[]): Stripe.Refund[] {
   const released = charge.amount - charge.amount_captured
   if (released === 0) return [...refunds]
   const release = refunds.findLast(
-    ({ amount, metadata }) => amount === released && metadata?.refund_id === undefined,
+    ({ amount, status, metadata }) =>
+      amount === released && status === 'succeeded' && metadata?.refund_id === undefined,
   )
   return refunds.filter((refund) => refund !== release)
 }
