@@ -806,6 +806,17 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": []
   },
   {
+    "operation": "getMyPermissions",
+    "service": "rbac",
+    "method": "GET",
+    "path": "/api/v1/permissions/mine",
+    "access": {
+      "kind": "signed-in"
+    },
+    "rate": "read",
+    "query": []
+  },
+  {
     "operation": "getSubjectRoles",
     "service": "rbac",
     "method": "GET",

@@ -16,6 +16,8 @@ export type Secrets = {
   /** What customers encrypts for auth, newest first; a key that is put before rotates them. */
   credentialsKeys: readonly OpeningKey[]
   orderTokenSecret: string
+  /** Encrypts the tokens in the web server's sessions. */
+  sessionSecret: string
   stripeApiKey: string
   stripeWebhookSecret: string
   admin: { subjectId: string; email: string; password: string }
@@ -31,6 +33,7 @@ function createSecrets(roles: readonly string[]): Secrets {
     signingKeySecret: random(),
     credentialsKeys: [createOpeningKey()],
     orderTokenSecret: random(),
+    sessionSecret: random(),
     stripeApiKey: `sk_test_${randomBytes(16).toString('hex')}`,
     stripeWebhookSecret: `whsec_${randomBytes(16).toString('hex')}`,
     admin: {

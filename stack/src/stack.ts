@@ -15,6 +15,7 @@ import { createDatabases, createExtensions, fingerprint } from './postgres-datab
 import { findPostgresHome, saveHome } from './postgres-home.ts'
 import { type Report, reportChanges } from './report.ts'
 import { loadSecrets } from './secrets.ts'
+import { buildPages } from './web-pages.ts'
 import { type BrokersWanted, choiceOf, openStackBrokers } from './stack-brokers.ts'
 import { createNodeProcess, createSupervisor, type Member, stopLeftovers } from './supervisor.ts'
 import {
@@ -148,7 +149,7 @@ async function openServers(platform: Platform, servers: Servers) {
   checkChoice(dataFolder, choice)
   // The first failure is reported when the others have ended as well, so that nothing runs on.
   const [bundled, opened, connected] = await Promise.allSettled([
-    bundleIfChanged(servers.entries, report),
+    Promise.all([bundleIfChanged(servers.entries, report), buildPages(report)]),
     openDatabase(platform, { ...servers, choice, undo, onChange: watch('postgres') }),
     openStackBrokers(wanted, { dataFolder, logs, report, onChange: watch }, signal),
   ])

@@ -111,8 +111,14 @@ const say = (text: string) => void process.stdout.write(`${text}\n`)
 function summarize({ platform, instances }: Stack, tookMs: number): void {
   const { publicUrl, secrets, dataFolder, messaging } = platform
   const sandbox = instances.find(({ part }) => part.name === 'stripe-sandbox')
+  const web = instances.find(({ part }) => part.name === 'web')
+  const pages = `http://localhost:${web?.ports.http}`
   say(`
 Halles is open after ${(tookMs / 1_000).toFixed(1)} s: ${instances.length} processes and PostgreSQL.
+
+  Shop            ${pages}/
+  Office          ${pages}/office
+  Console         ${pages}/console
 
   API             ${publicUrl}/api/v1
   Documentation   ${publicUrl}/docs

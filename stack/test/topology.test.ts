@@ -30,6 +30,7 @@ const platform: Platform = {
     signingKeySecret: 'signing-secret',
     credentialsKeys: [newKey, oldKey],
     orderTokenSecret: 'order-secret',
+    sessionSecret: 'session-secret',
     stripeApiKey: 'sk_test_1',
     stripeWebhookSecret: 'whsec_1',
     admin: { subjectId: 'subject', email: 'admin@halles.example', password: 'admin-password' },
@@ -95,6 +96,7 @@ test('a secret reaches only the parts that need it', async () => {
   const { CREDENTIALS_PUBLIC_KEY = '' } = all.get('customers-1') ?? {}
   assert.deepEqual(JSON.parse(CREDENTIALS_PUBLIC_KEY), publicPart(newKey))
   assert.deepEqual(holders('order-secret'), ['orders-1'])
+  assert.deepEqual(holders('session-secret'), ['web-1'])
   assert.deepEqual(holders('sk_test_1'), ['stripe-sandbox-1', 'payments-1'])
   assert.deepEqual(holders('/users'), ['customers-1'])
 })

@@ -28,6 +28,10 @@ export interface RolePermissions {
    */
   permissions: string[]
 }
+export interface MyPermissions {
+  roles: string[]
+  permissions: string[]
+}
 export interface SubjectRoles {
   subjectId: Id
   roles: string[]
@@ -96,6 +100,7 @@ export interface PutRoleHeaders {
   'if-match'?: string
   [k: string]: unknown
 }
+export interface GetMyPermissionsQuery {}
 export interface GetSubjectRolesParams {
   subjectId: Id
 }
@@ -122,6 +127,7 @@ export type Operations = {
   listRoles: { params: undefined; query: ListRolesQuery; headers: undefined; body: undefined; reply: Roles; access: 'permission' }
   getRole: { params: GetRoleParams; query: GetRoleQuery; headers: undefined; body: undefined; reply: Role; access: 'permission' }
   putRole: { params: PutRoleParams; query: PutRoleQuery; headers: PutRoleHeaders; body: RolePermissions; reply: Role; access: 'permission' }
+  getMyPermissions: { params: undefined; query: GetMyPermissionsQuery; headers: undefined; body: undefined; reply: MyPermissions; access: 'signed-in' }
   getSubjectRoles: { params: GetSubjectRolesParams; query: GetSubjectRolesQuery; headers: undefined; body: undefined; reply: SubjectRoles; access: 'permission' }
   putSubjectRoles: { params: PutSubjectRolesParams; query: PutSubjectRolesQuery; headers: PutSubjectRolesHeaders; body: SubjectRolesChange; reply: SubjectRoles; access: 'permission' }
   listAuditLog: { params: undefined; query: ListAuditLogQuery; headers: undefined; body: undefined; reply: AuditLog; access: 'permission' }
@@ -323,6 +329,46 @@ export const routes = {
           "role",
           "permissions",
           "version"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "getMyPermissions": {
+    "operation": "getMyPermissions",
+    "service": "rbac",
+    "method": "GET",
+    "path": "/api/v1/permissions/mine",
+    "summary": "What the caller's roles allow, so that a page need not offer the rest.",
+    "rate": "read",
+    "access": {
+      "kind": "signed-in"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "roles": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "permissions": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          }
+        },
+        "required": [
+          "roles",
+          "permissions"
         ],
         "additionalProperties": false
       }

@@ -29,6 +29,15 @@ export function serveRbac(
     return withEtag(toRoleView(role))
   })
 
+  server.on('getMyPermissions', async ({ caller }) => {
+    const { roles } = requireCaller(caller)
+    const held = (await heldPolicy.roles()).filter(({ role }) => roles.includes(role))
+    return {
+      roles: [...roles],
+      permissions: [...new Set(held.flatMap(({ permissions }) => permissions))].sort(),
+    }
+  })
+
   server.on('getSubjectRoles', async ({ params }) =>
     withEtag(toSubjectView(await store.assignment(params.subjectId.toLowerCase()))),
   )

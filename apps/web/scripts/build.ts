@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { extname, join, relative, resolve } from 'node:path'
+import { constants, brotliCompressSync, gzipSync } from 'node:zlib'
+
+const app = resolve(import.meta.dirname, '..')
+const root = resolve(app, '../..')
+const target = join(root, 'dist/apps/web')
+const stamp = join(target, 'build.json')
+
+/** Everything that a page is made of. */
+const sources = [
+  'apps/web/src',
+  'apps/web/public',
+  'apps/web/vite.config.ts',
+  'apps/web/react-router.config.ts',
+  'apps/web/scripts/build.ts',
+  'contracts/gen/routing.ts',
+  'package-lock.json',
+]
+
+// A small file gains less than its encoding's header costs.
+const leastBytes = 512
+const compressed = new Set(['.js', '.css', '.svg', '.json', '.txt', '.webmanifest'])
+
+async function filesIn(path: string): Promise<string[]> {
+  if (extname(path) !== '') return [path]
+  const entries = await readdir(path, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+async function hashSources(): Promise<string> {
+  const hash = createHash('sha256')
+  for (const source of sources) {
+    for (const file of (await filesIn(join(root, source))).sort()) {
+      hash.update(relative(root, file)).update('\0').update(await readFile(file))
+    }
+  }
+  return hash.digest('hex')
+}
+
+function runBuild(directory: string): Promise<void> {
+  const tool = join(root, 'node_modules/@react-router/dev/bin.cjs')
+  const child = spawn(process.execPath, [tool, 'build'], {
+    cwd: app,
+    env: { ...process.env, WEB_BUILD_DIRECTORY: relative(app, directory), NODE_ENV: 'production' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+  }
+  return new Promise((done, fail) => {
+    child.once('error', fail)
+    child.once('close', (code) => {
+      if (code === 0) done()
+      else fail(new Error(`The pages could not be built:\n${said.slice(-4_000)}`))
+    })
+  })
+}
+
+/** Once here, so that serving costs nothing. */
+async function compress(folder: string): Promise<void> {
+  for (const file of await filesIn(folder)) {
+    if (!compressed.has(extname(file))) continue
+    const body = await readFile(file)
+    if (body.length < leastBytes) continue
+    const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY }
+    await writeFile(`${file}.br`, brotliCompressSync(body, { params }))
+    await writeFile(`${file}.gz`, gzipSync(body, { level: 9 }))
+  }
+}
+
+/** Builds the pages when a source has changed. A build that fails leaves the last one in place. */
+async function build(): Promise<void> {
+  const hash = await hashSources()
+  const known = existsSync(stamp) ? JSON.parse(await readFile(stamp, 'utf8')) : {}
+  if (known.hash === hash && existsSync(join(target, 'build/server/index.js'))) return
+  const startedAtMs = performance.now()
+  const draft = join(target, `build.${process.pid}`)
+  await mkdir(target, { recursive: true })
+  try {
+    await runBuild(draft)
+    await compress(join(draft, 'client'))
+    // Loaded as a module wherever it lies.
+    await writeFile(join(draft, 'server/package.json'), '{"type":"module"}\n')
+    await rm(join(target, 'build'), { recursive: true, force: true })
+    await rename(draft, join(target, 'build'))
+    await writeFile(stamp, `${JSON.stringify({ hash })}\n`)
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
+  console.log(`pages built in ${((performance.now() - startedAtMs) / 1_000).toFixed(1)} s`)
+}
+
+await build()

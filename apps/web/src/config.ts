@@ -1,0 +1,35 @@
+import {
+  type ConfigOf,
+  integer,
+  list,
+  loadConfig,
+  secret,
+  serviceConfig,
+  text,
+  url,
+} from '@halles/kit/config'
+
+const { host, port, metricsPort, logLevel, instanceId, databaseUrl } = serviceConfig
+
+const schema = {
+  ...{ host, port, metricsPort, logLevel, instanceId, databaseUrl },
+  /** The shop's address as browsers see it; cookies are `Secure` where it is https. */
+  publicUrl: url('PUBLIC_URL', { default: 'http://localhost:8080' }),
+  /** Gateways: the only part of the platform that this process talks to. */
+  apiUrls: list('API_URLS'),
+  /** Encrypts the tokens at rest; the same in all replicas. */
+  sessionSecret: secret('SESSION_SECRET'),
+  /** Where paying leads: a form may end up there. */
+  paymentOrigins: list('PAYMENT_ORIGINS', { default: ['https://checkout.stripe.com'] }),
+  /** What `npm run build -w apps/web` made. */
+  buildFolder: text('BUILD_FOLDER', { default: 'dist/apps/web/build' }),
+  // Longer than the gateway's own limit, so that its answer, which knows why, arrives first.
+  apiDeadlineMs: integer('API_DEADLINE_MS', { default: 12_000, min: 100, max: 60_000 }),
+}
+
+export type Config = ConfigOf<typeof schema>
+
+/** Reads the configuration. Throws ConfigError with every fault. */
+export function readConfig(env?: NodeJS.ProcessEnv): Config {
+  return loadConfig(schema, env)
+}

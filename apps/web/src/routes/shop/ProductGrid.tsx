@@ -1,0 +1,61 @@
+import type { ProductSummary } from '@halles/contracts/gen/http/products'
+import { Link } from 'react-router'
+import { Badge } from '../../design/Badge.tsx'
+import { Money } from '../../design/Money.tsx'
+import { Picture } from '../../design/Picture.tsx'
+import { formatMoney } from '../../text/format.ts'
+import { useShopText } from '../../text/shop-text.ts'
+import { useLanguage } from '../../text/use-language.ts'
+import { usePath } from './use-path.ts'
+
+type Shown = Pick<
+  ProductSummary,
+  'id' | 'slug' | 'title' | 'category' | 'image' | 'priceFrom' | 'availability' | 'variants'
+>
+
+/** Products side by side, each a link to its page. */
+export function ProductGrid({ products }: { products: readonly Shown[] }) {
+  return (
+    <ul className="product-grid">
+      {products.map((product) => (
+        <li key={product.id}>
+          <ProductCard product={product} />
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function ProductCard({ product }: { product: Shown }) {
+  const { slug, title, category, image, availability } = product
+  const text = useShopText()
+  const path = usePath()
+  return (
+    <article className="product-card">
+      <Picture of={{ name: slug, category, image }} size={300} />
+      <div className="product-card-words">
+        {category && <p className="product-card-stall">{category}</p>}
+        <h3>
+          <Link to={path(`/products/${slug}`)}>{title}</Link>
+        </h3>
+        <p className="product-card-price">
+          <Price product={product} />
+        </p>
+        {availability !== 'in_stock' && (
+          <Badge tone={availability === 'low_stock' ? 'warn' : 'bad'}>
+            {text.availability[availability]}
+          </Badge>
+        )}
+      </div>
+    </article>
+  )
+}
+
+function Price({ product: { priceFrom, variants } }: { product: Shown }) {
+  const text = useShopText()
+  const language = useLanguage()
+  const [first] = variants
+  const isOne = variants.every(({ price }) => price.amountMinor === priceFrom.amountMinor)
+  if (isOne) return <Money value={priceFrom} was={first?.compareAtPrice ?? null} wasLabel={text.former} />
+  return <span className="money">{text.from(formatMoney(priceFrom, language))}</span>
+}

@@ -1,0 +1,58 @@
+import { type LoaderFunctionArgs, Outlet, useLoaderData } from 'react-router'
+import { Notice } from '../../design/Notice.tsx'
+import { ProblemPage } from '../../design/ProblemPage.tsx'
+import { notFound, pageOf } from '../../server/page.server.ts'
+import { listStalls } from '../../server/stalls.server.ts'
+import { useShopText } from '../../text/shop-text.ts'
+import { Footer } from './Footer.tsx'
+import { Header } from './Header.tsx'
+import './shop.css'
+
+export async function loader(args: LoaderFunctionArgs) {
+  if (args.params.language !== undefined && args.params.language !== 'fr') throw notFound()
+  const page = pageOf(args)
+  const { session, isSignedIn, isSessionAway } = page.visit
+  return {
+    stalls: await listStalls(page),
+    cartCount: session?.cartCount ?? 0,
+    person: isSignedIn ? { name: session?.secrets.name ?? '' } : null,
+    isSessionAway,
+  }
+}
+
+export type ShopFrame = Awaited<ReturnType<typeof loader>>
+
+export default function ShopLayout() {
+  const frame = useLoaderData<typeof loader>()
+  const text = useShopText()
+  return (
+    <>
+      <a className="skip" href="#content">
+        {text.skip}
+      </a>
+      <Header {...frame} />
+      <main id="content" className="shop-main">
+        {frame.isSessionAway && (
+          <div className="inside shop-notice">
+            <Notice tone="warn">{text.sessionAway}</Notice>
+          </div>
+        )}
+        <Outlet />
+      </main>
+      <Footer stalls={frame.stalls} />
+    </>
+  )
+}
+
+const empty: ShopFrame = { stalls: [], cartCount: 0, person: null, isSessionAway: false }
+
+export function ErrorBoundary({ error }: { error: unknown }) {
+  // The layout's own loader may be what failed.
+  return (
+    <>
+      <Header {...empty} />
+      <ProblemPage error={error} />
+      <Footer stalls={[]} />
+    </>
+  )
+}

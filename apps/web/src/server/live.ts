@@ -1,0 +1,125 @@
+import type { ServerResponse } from 'node:http'
+import { createInstancePool } from '@halles/kit/http-client'
+import type { Logger } from '@halles/kit/logging'
+import type { Pool } from 'undici'
+import { toPath } from './api.ts'
+import type { Visit } from './visit.ts'
+
+export type Live = {
+  /** Passes the events of the visitor's cart on until either side ends. */
+  followCart(visit: Visit, clientAddress: string, response: ServerResponse): Promise<void>
+  /** Streams that are open. */
+  count(): number
+  /** Ends every stream: browsers then connect again, to another replica. */
+  close(): Promise<void>
+}
+
+// A person with more tabs than this sees changes at the next page instead.
+const maxPerSession = 6
+// Each costs a socket to the browser and one to a gateway.
+const maxStreams = 1_000
+// A gateway answers the head of a stream at once.
+const headMs = 5_000
+// Browsers ask again after this many milliseconds.
+const retryMs = 2_000
+
+const path = '/api/v1/carts/{cartId}/events'
+
+/** Server-sent events of the API, passed through with the visitor's own token. */
+export function createLive(options: { addresses: readonly string[]; logger: Logger }): Live {
+  const pools = options.addresses.map((address) =>
+    createInstancePool(address, { connections: maxStreams }),
+  )
+  const open = new Map<string, number>()
+  const closing = new AbortController()
+  let total = 0
+  let next = 0
+
+  function enter(key: string): boolean {
+    const held = open.get(key) ?? 0
+    if (held >= maxPerSession || total >= maxStreams) return false
+    open.set(key, held + 1)
+    total += 1
+    return true
+  }
+
+  function leave(key: string): void {
+    const held = (open.get(key) ?? 1) - 1
+    total -= 1
+    if (held > 0) open.set(key, held)
+    else open.delete(key)
+  }
+
+  async function pass(
+    visit: Visit,
+    { cartId, clientAddress }: { cartId: string; clientAddress: string },
+    response: ServerResponse,
+  ): Promise<void> {
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    const signal = AbortSignal.any([gone.signal, closing.signal])
+    const token = await visit.token()
+    const pool = pools[next++ % pools.length] as Pool
+    const answer = await pool.request({
+      method: 'GET',
+      path: toPath(path, { cartId }, undefined),
+      headers: {
+        accept: 'text/event-stream',
+        'x-forwarded-for': clientAddress,
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      headersTimeout: headMs,
+      // Heartbeats come every 15 s; without two of them the other side is gone.
+      bodyTimeout: 40_000,
+      signal,
+    })
+    if (answer.statusCode !== 200) {
+      await answer.body.dump()
+      response.writeHead(answer.statusCode === 503 ? 503 : 204, { 'cache-control': 'no-store' })
+      response.end()
+      return
+    }
+    response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    })
+    response.write(`retry: ${retryMs}\n\n`)
+    for await (const chunk of answer.body) {
+      if (response.write(chunk)) continue
+      await new Promise((resolve) => {
+        response.once('drain', resolve)
+        response.once('close', resolve)
+      })
+    }
+    response.end()
+  }
+
+  return {
+    async followCart(visit, clientAddress, response) {
+      const { session } = visit
+      const key = session?.idHash.toString('base64') ?? ''
+      // 204 tells a browser not to ask again.
+      if (!session?.cartId || !enter(key)) {
+        response.writeHead(204, { 'cache-control': 'no-store' }).end()
+        return
+      }
+      try {
+        await pass(visit, { cartId: session.cartId, clientAddress }, response)
+      } catch (error) {
+        if (!response.destroyed && !closing.signal.aborted) {
+          options.logger.warn({ error }, 'A stream of a cart ended.')
+        }
+        if (!response.headersSent) response.writeHead(503, { 'retry-after': '2' })
+        response.end()
+      } finally {
+        leave(key)
+      }
+    },
+    count: () => total,
+    async close() {
+      closing.abort()
+      await Promise.all(pools.map((pool) => pool.destroy()))
+    },
+  }
+}

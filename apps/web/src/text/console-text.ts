@@ -1,0 +1,10 @@
+import { useLanguage } from './use-language.ts'
+import { type ConsoleText, en } from './console/en.ts'
+import { fr } from './console/fr.ts'
+
+export const consoleTexts = { en, fr }
+
+/** The console's words in the page's language. */
+export function useConsoleText(): ConsoleText {
+  return consoleTexts[useLanguage()]
+}

@@ -1,0 +1,30 @@
+/** The office in English; `fr.ts` has the same keys. */
+export const en = {
+  title: 'Office',
+  nav: 'Office',
+  shop: 'To the shop',
+  products: 'Products',
+  orders: 'Orders',
+  customers: 'Customers',
+  roles: 'Roles',
+  audit: 'Audit log',
+  console: 'Console',
+  signOut: 'Sign out',
+  language: 'Language',
+  searchProducts: 'Search products',
+  search: 'Search',
+  product: 'Product',
+  stall: 'Stall',
+  variants: 'Variants',
+  price: 'Price',
+  stock: 'Stock',
+  availability: { in_stock: 'In stock', low_stock: 'Low', out_of_stock: 'Sold out' },
+  noProducts: 'No products found',
+  noProductsText: 'Other words may help.',
+  next: 'Next page',
+  first: 'First page',
+  pages: 'Pages',
+  stale: 'The catalogue does not answer; what you see may be some minutes old.',
+}
+
+export type OfficeText = typeof en

@@ -1,0 +1,30 @@
+import type { OfficeText } from './en.ts'
+
+/** Le bureau en français. */
+export const fr: OfficeText = {
+  title: 'Bureau',
+  nav: 'Bureau',
+  shop: 'Vers la boutique',
+  products: 'Produits',
+  orders: 'Commandes',
+  customers: 'Clients',
+  roles: 'Rôles',
+  audit: 'Journal',
+  console: 'Console',
+  signOut: 'Se déconnecter',
+  language: 'Langue',
+  searchProducts: 'Chercher un produit',
+  search: 'Chercher',
+  product: 'Produit',
+  stall: 'Étal',
+  variants: 'Variantes',
+  price: 'Prix',
+  stock: 'Stock',
+  availability: { in_stock: 'En stock', low_stock: 'Faible', out_of_stock: 'Épuisé' },
+  noProducts: 'Aucun produit trouvé',
+  noProductsText: 'Essayez avec d’autres mots.',
+  next: 'Page suivante',
+  first: 'Première page',
+  pages: 'Pages',
+  stale: 'Le catalogue ne répond pas ; ceci date peut-être de quelques minutes.',
+}
