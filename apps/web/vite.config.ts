@@ -1,7 +1,7 @@
 import { reactRouter } from '@react-router/dev/vite'
 import { defineConfig } from 'vite'
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   plugins: [reactRouter()],
   build: {
     // What browsers of the last two years know; no code for older ones.
@@ -11,6 +11,6 @@ export default defineConfig({
     // scripts/sizes.ts reads it.
     manifest: true,
   },
-  // The server's part is one file beside the bundle of main.ts: nothing is looked up at run time.
-  ssr: { noExternal: true },
-})
+  // Built, the server's part is one file: nothing is looked up at run time.
+  ssr: command === 'build' ? { noExternal: true } : {},
+}))

@@ -9,6 +9,7 @@ import {
   type ServerBuild,
   ServerRouter,
 } from 'react-router'
+import { NonceContext } from './nonce.ts'
 import { nonceContext, visitContext } from './server/page.server.ts'
 import type { AnswerPage } from './server/pages.ts'
 import { en } from './text/shop/en.ts'
@@ -51,7 +52,9 @@ export default function renderPage(
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
   let answered = status
   const { pipe, abort } = renderToPipeableStream(
-    <ServerRouter context={entry} url={request.url} nonce={nonce} />,
+    <NonceContext value={nonce}>
+      <ServerRouter context={entry} url={request.url} nonce={nonce} />
+    </NonceContext>,
     {
       nonce,
       onShellReady() {

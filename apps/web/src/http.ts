@@ -108,6 +108,8 @@ function toRequest(
   for (const [name, values] of Object.entries(request.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value)
   }
+  // Checked already, against every address that the shop has; React Router knows only one.
+  headers.delete('origin')
   const query = (request.url ?? '').slice(path.length)
   // A path with two slashes at its beginning would otherwise name a host.
   const url = new URL(publicUrl)

@@ -1,5 +1,13 @@
-import { cloneElement, Fragment, isValidElement, type ReactElement, type ReactNode } from 'react'
+import {
+  cloneElement,
+  Fragment,
+  isValidElement,
+  type ReactElement,
+  type ReactNode,
+  useContext,
+} from 'react'
 import { Scripts, useMatches } from 'react-router'
+import { NonceContext } from './nonce.ts'
 import { startScript } from './start-script.ts'
 
 /** What a route module may say of itself: `export const handle = { startsNow: true }`. */
@@ -12,6 +20,7 @@ export type PageHandle = { startsNow?: boolean }
  */
 export function Start() {
   const startsNow = useMatches().some(({ handle }) => (handle as PageHandle | undefined)?.startsNow)
+  const nonce = useContext(NonceContext)
   // Called, not rendered: what it would render is put off.
   const scripts = Scripts({})
   if (startsNow || scripts === null) return scripts
@@ -20,6 +29,7 @@ export function Start() {
       {putOff(scripts)}
       <script
         id="start"
+        nonce={nonce}
         suppressHydrationWarning
         // biome-ignore lint/security/noDangerouslySetInnerHtml: our own text.
         dangerouslySetInnerHTML={{ __html: startScript }}

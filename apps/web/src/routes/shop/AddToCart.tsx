@@ -29,11 +29,6 @@ export function AddToCart({ product }: { product: Product }) {
     <fetcher.Form className="stack" method="post" action={path('/cart')}>
       <input type="hidden" name="intent" value="add" />
       {isHydrated && <input type="hidden" name="stay" value="1" />}
-      {isHydrated && chosen && variants.length > 1 && (
-        <p className="product-price" aria-live="polite">
-          <Money value={chosen.price} was={chosen.compareAtPrice} wasLabel={text.former} />
-        </p>
-      )}
       {variants.length === 1 && chosen ? (
         <>
           <input type="hidden" name="variantId" value={chosen.id} />

@@ -92,7 +92,10 @@ function OtherLanguage() {
       hrefLang={other}
       to={`${pathInLanguage(pathname, other)}${search}`}
     >
-      {otherLanguage}
+      <span className="language-name">{otherLanguage}</span>
+      <abbr className="language-code" title={otherLanguage}>
+        {other.toUpperCase()}
+      </abbr>
     </Link>
   )
 }

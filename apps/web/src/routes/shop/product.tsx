@@ -80,7 +80,7 @@ export default function ProductPage() {
         </div>
       </article>
       {others.length > 0 && stall && (
-        <section className="shop-sections" aria-labelledby="more">
+        <section className="shop-more" aria-labelledby="more">
           <div className="section-head">
             <h2 id="more">{text.more}</h2>
             <Link to={path(`/stalls/${stall.slug}`)}>{stall.name}</Link>

@@ -13,7 +13,7 @@ export const fr: ShopText = {
   you: 'Vous êtes ici',
   cart: 'Panier',
   cartCount: (count) => (count === 0 ? 'vide' : count === 1 ? '1 article' : `${count} articles`),
-  signIn: 'Se connecter',
+  signIn: 'Connexion',
   signOut: 'Se déconnecter',
   signUp: 'Créer un compte',
   account: 'Votre compte',
@@ -55,7 +55,7 @@ export const fr: ShopText = {
   firstPage: 'Au début',
   nextPage: 'Plus de produits',
   pages: 'Pages',
-  from: (price) => `à partir de ${price}`,
+  from: (price) => `dès ${price}`,
   former: 'Ancien prix',
   availability: {
     in_stock: 'En stock',
