@@ -5,6 +5,7 @@ import { test } from 'node:test'
 
 const root = resolve(import.meta.dirname, '..')
 const services = await foldersIn('services')
+const apps = await foldersIn('apps')
 
 /** `import … from`, `export … from`, a bare import and a dynamic one. */
 const importPattern =
@@ -20,7 +21,7 @@ async function foldersIn(folder: string): Promise<string[]> {
 async function readSources(folder: string): Promise<Source[]> {
   const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
   const paths = entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
     .filter((path) => !path.includes('node_modules') && !path.includes('/dist/'))
   return Promise.all(
@@ -79,6 +80,38 @@ test('a service never imports another service', () => {
   }
 })
 
+test('an app talks to the platform through the public API alone', async () => {
+  for (const app of apps) {
+    for (const { path, text, imports } of await readSources(`apps/${app}`)) {
+      const foreign = imports.find((name) => {
+        const isOurs = name.startsWith('@halles/')
+        return isOurs && !/^@halles\/(kit|contracts\/gen\/(http|routing))/.test(name)
+      })
+      assert.equal(foreign, undefined, `${path} imports ${foreign}: call the API instead.`)
+      for (const name of imports.filter((each) => each.startsWith('.'))) {
+        const target = relative(root, resolve(root, dirname(path), name))
+        assert.ok(
+          target.startsWith(`apps/${app}/`),
+          `${path} imports ${name}: call the API instead.`,
+        )
+      }
+      // A test names it to prove that it is refused.
+      if (!path.includes('/test/')) assert.doesNotMatch(text, /\/internal\/v1\//, path)
+    }
+  }
+})
+
+test('what runs in the browser imports nothing of the server', async () => {
+  for (const app of apps) {
+    const sources = await readSources(`apps/${app}/src`)
+    const shown = sources.filter(({ path }) => /\/src\/(design|text|pictures)\//.test(path))
+    for (const { path, imports } of shown) {
+      const wrong = imports.find((name) => /(^node:|\/server\/|@halles\/kit)/.test(name))
+      assert.equal(wrong, undefined, `${path} imports ${wrong}: pass what it needs from a loader.`)
+    }
+  }
+})
+
 test('each room of a service imports only what lies below it', () => {
   for (const { path, imports } of serviceSources) {
     const room = rooms[roomOf(path)]
@@ -109,7 +142,8 @@ test('the domain is pure: no clock, random, input or output', () => {
 
 test('only config.ts and stack code read the environment', async () => {
   const kit = await readSources('packages/kit/src')
-  for (const { path, text } of [...serviceSources, ...kit]) {
+  const ofApps = (await Promise.all(apps.map((app) => readSources(`apps/${app}/src`)))).flat()
+  for (const { path, text } of [...serviceSources, ...kit, ...ofApps]) {
     if (roomOf(path) === 'config' || path === 'packages/kit/src/testing.ts') continue
     assert.doesNotMatch(text, /process\.env\b/, `${path}: put the variable in config.ts.`)
   }
@@ -139,6 +173,7 @@ test('every import of a package is declared by the workspace that imports it', a
     'lab',
     'packages/kit',
     ...services.map((s) => `services/${s}`),
+    ...apps.map((app) => `apps/${app}`),
   ]
   for (const folder of folders) {
     const manifest = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
@@ -185,7 +220,7 @@ test('every message of the contracts is sent by its producer, and every consumer
 })
 
 test('no file of ours is longer than 300 lines', async () => {
-  const folders = ['contracts/src', 'packages', 'services', 'stack', 'lab', 'scripts']
+  const folders = ['apps', 'contracts/src', 'packages', 'services', 'stack', 'lab', 'scripts']
   for (const folder of folders) {
     for (const { path, text } of await readSources(folder)) {
       // A catalogue is as long as its goods.

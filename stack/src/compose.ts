@@ -43,6 +43,7 @@ const references: Secrets = {
   signingKeySecret: variable('SIGNING_KEY_SECRET'),
   credentialsKeys: [{ kty: 'OKP', crv: 'X25519', x: '', d: '', kid: '' }],
   orderTokenSecret: variable('ORDER_TOKEN_SECRET'),
+  sessionSecret: variable('SESSION_SECRET'),
   stripeApiKey: variable('STRIPE_API_KEY'),
   stripeWebhookSecret: variable('STRIPE_WEBHOOK_SECRET'),
   admin: {
@@ -86,6 +87,10 @@ const inContainers: Readonly<Record<string, Record<string, string>>> = {
     PUBLIC_URL: `http://localhost:${sandboxPort}`,
   },
   payments: { STRIPE_API_BASE: `http://stripe-sandbox:${ports.http}` },
+  web: {
+    API_URLS: `http://gateway:${ports.http}`,
+    PAYMENT_ORIGINS: `http://localhost:${sandboxPort}`,
+  },
 }
 
 function environmentIn(instance: Instance): Record<string, string> {
@@ -104,8 +109,11 @@ function serviceOf(instance: Instance): Yaml {
     'stripe-sandbox': `127.0.0.1:${sandboxPort}:${ports.http}`,
   }
   const probe = `fetch('http://127.0.0.1:${ports.http}/readyz').then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))`
-  const servers = ['rabbitmq', 'kafka', ...(database ? ['postgres'] : [])]
-  const isService = entry.startsWith('services/')
+  const servers = [
+    ...(entry.startsWith('services/') ? ['rabbitmq', 'kafka'] : []),
+    ...(database ? ['postgres'] : []),
+  ]
+  const isSandbox = name === 'stripe-sandbox'
   const waits = Object.fromEntries(servers.map((each) => [each, { condition: 'service_healthy' }]))
   return {
     image: `\${HALLES_IMAGE:-node:24-bookworm-slim}`,
@@ -114,9 +122,10 @@ function serviceOf(instance: Instance): Yaml {
     environment: environmentIn(instance),
     ...(published[name] ? { ports: [published[name]] } : {}),
     expose: listens.map((kind) => String(ports[kind])),
-    volumes: ['../..:/halles:ro', ...(isService ? [] : ['stripe-sandbox:/data'])],
-    ...(isService
-      ? {
+    volumes: ['../..:/halles:ro', ...(isSandbox ? ['stripe-sandbox:/data'] : [])],
+    ...(isSandbox
+      ? {}
+      : {
           depends_on: waits,
           healthcheck: {
             test: ['CMD', 'node', '-e', probe],
@@ -125,8 +134,7 @@ function serviceOf(instance: Instance): Yaml {
             retries: 6,
             start_period: '60s',
           },
-        }
-      : {}),
+        }),
     // Longer than the drain of a service.
     stop_grace_period: stage > 1 ? '20s' : '15s',
     restart: 'unless-stopped',
@@ -216,6 +224,7 @@ export function composeSecrets(): Record<string, string> {
       CREDENTIALS_PRIVATE_KEYS: JSON.stringify(secrets.credentialsKeys),
       CREDENTIALS_PUBLIC_KEY: JSON.stringify(newest),
       ORDER_TOKEN_SECRET: secrets.orderTokenSecret,
+      SESSION_SECRET: secrets.sessionSecret,
       STRIPE_API_KEY: secrets.stripeApiKey,
       STRIPE_WEBHOOK_SECRET: secrets.stripeWebhookSecret,
       ADMIN_SUBJECT_ID: secrets.admin.subjectId,

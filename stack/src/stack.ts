@@ -15,7 +15,6 @@ import { createDatabases, createExtensions, fingerprint } from './postgres-datab
 import { findPostgresHome, saveHome } from './postgres-home.ts'
 import { type Report, reportChanges } from './report.ts'
 import { loadSecrets } from './secrets.ts'
-import { buildPages } from './web-pages.ts'
 import { type BrokersWanted, choiceOf, openStackBrokers } from './stack-brokers.ts'
 import { createNodeProcess, createSupervisor, type Member, stopLeftovers } from './supervisor.ts'
 import {
@@ -28,6 +27,7 @@ import {
   partsOf,
   planInstances,
 } from './topology.ts'
+import { buildPages } from './web-pages.ts'
 
 export type StackOptions = Omit<Platform, 'secrets' | 'messaging'> & {
   brokers: BrokersWanted

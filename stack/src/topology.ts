@@ -4,6 +4,7 @@ import type { BrokerAddresses } from './brokers/given.ts'
 import type { MessagingChoice } from './messaging-choice.ts'
 import type { DatabasePlan } from './postgres-databases.ts'
 import type { Secrets } from './secrets.ts'
+import { webPart } from './web-part.ts'
 
 /** What the whole platform was told, from which each part gets what it needs. */
 export type Platform = {
@@ -147,20 +148,7 @@ export const parts: readonly Part[] = [
       ...(stripe ? {} : { STRIPE_API_BASE: `http://127.0.0.1:${portOf('stripe-sandbox')}` }),
     }),
   }),
-  {
-    name: 'web',
-    entry: 'apps/web/src/main.ts',
-    database: 'web',
-    listens: ['http', 'metrics'],
-    // With the gateways: each asks the other for what is under way.
-    stage: 3,
-    settings: ({ publicUrl, port, stripe, secrets }, portOf) => ({
-      PUBLIC_URL: publicUrl,
-      API_URLS: `http://127.0.0.1:${port}`,
-      SESSION_SECRET: secrets.sessionSecret,
-      ...(stripe ? {} : { PAYMENT_ORIGINS: `http://localhost:${portOf('stripe-sandbox')}` }),
-    }),
-  },
+  webPart,
   {
     name: 'gateway',
     entry: 'services/gateway/src/main.ts',

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { extname, join, relative, resolve } from 'node:path'
-import { constants, brotliCompressSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 const app = resolve(import.meta.dirname, '..')
 const root = resolve(app, '../..')
@@ -28,14 +28,19 @@ const compressed = new Set(['.js', '.css', '.svg', '.json', '.txt', '.webmanifes
 async function filesIn(path: string): Promise<string[]> {
   if (extname(path) !== '') return [path]
   const entries = await readdir(path, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
 }
 
 async function hashSources(): Promise<string> {
   const hash = createHash('sha256')
   for (const source of sources) {
     for (const file of (await filesIn(join(root, source))).sort()) {
-      hash.update(relative(root, file)).update('\0').update(await readFile(file))
+      hash
+        .update(relative(root, file))
+        .update('\0')
+        .update(await readFile(file))
     }
   }
   return hash.digest('hex')

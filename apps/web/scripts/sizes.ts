@@ -10,9 +10,10 @@ const inAllBudget = 110 * 1024
 
 type Chunk = { file: string; imports?: string[]; dynamicImports?: string[]; css?: string[] }
 
-const manifest = JSON.parse(
-  await readFile(join(client, '.vite/manifest.json'), 'utf8'),
-) as Record<string, Chunk>
+const manifest = JSON.parse(await readFile(join(client, '.vite/manifest.json'), 'utf8')) as Record<
+  string,
+  Chunk
+>
 
 /** A chunk and everything that it imports. */
 function reach(key: string, found = new Set<string>()): Set<string> {
@@ -48,9 +49,9 @@ const say = (label: string, bytes: number) =>
 /** The scripts of a page of the shop, with one language. */
 async function scriptsOf(sources: readonly string[]): Promise<number> {
   const keys = new Set(
-    ['src/entry.client.tsx', 'src/text/shop/en.ts', 'src/root.tsx', ...sources].flatMap((source) => [
-      ...reach(keyOf(source)),
-    ]),
+    ['src/entry.client.tsx', 'src/text/shop/en.ts', 'src/root.tsx', ...sources].flatMap(
+      (source) => [...reach(keyOf(source))],
+    ),
   )
   return sum([...keys].map((key) => manifest[key]?.file ?? ''))
 }

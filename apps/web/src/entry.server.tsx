@@ -60,9 +60,7 @@ export default function renderPage(
       onShellReady() {
         const body = new PassThrough()
         headers.set('content-type', 'text/html; charset=utf-8')
-        resolve(
-          new Response(createReadableStreamFromReadable(body), { status: answered, headers }),
-        )
+        resolve(new Response(createReadableStreamFromReadable(body), { status: answered, headers }))
         pipe(body)
       },
       onShellError: reject,

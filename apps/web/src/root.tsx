@@ -4,8 +4,8 @@ import {
   type LoaderFunctionArgs,
   Meta,
   Outlet,
-  type ShouldRevalidateFunction,
   ScrollRestoration,
+  type ShouldRevalidateFunction,
   useRouteLoaderData,
 } from 'react-router'
 import designUrl from './design/design.css?url'

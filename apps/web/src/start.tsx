@@ -31,7 +31,6 @@ export function Start() {
         id="start"
         nonce={nonce}
         suppressHydrationWarning
-        // biome-ignore lint/security/noDangerouslySetInnerHtml: our own text.
         dangerouslySetInnerHTML={{ __html: startScript }}
       />
     </>

@@ -12,7 +12,9 @@ export function Breadcrumbs({
     <nav className="crumbs" aria-label={label}>
       <ol className="crumbs-list">
         {trail.map(({ to, label: name }) => (
-          <li key={name}>{to ? <Link to={to}>{name}</Link> : <span aria-current="page">{name}</span>}</li>
+          <li key={name}>
+            {to ? <Link to={to}>{name}</Link> : <span aria-current="page">{name}</span>}
+          </li>
         ))}
       </ol>
     </nav>

@@ -4,7 +4,15 @@ import { useLanguage } from '../text/use-language.ts'
 type Amount = { amountMinor: number; currency: string }
 
 /** An amount in the page's language; with `was`, the former one struck through before it. */
-export function Money({ value, was, wasLabel }: { value: Amount; was?: Amount | null; wasLabel?: string }) {
+export function Money({
+  value,
+  was,
+  wasLabel,
+}: {
+  value: Amount
+  was?: Amount | null
+  wasLabel?: string
+}) {
   const language = useLanguage()
   if (!was || was.amountMinor === value.amountMinor) {
     return <span className="money">{formatMoney(value, language)}</span>

@@ -13,8 +13,13 @@ export function cheeseWheel(): string {
     path('M204 208l112-14c6 24-12 44-52 53z', { fill: '#b67f2f' }),
     path('M204 208l60 39v74c-22 2-40 2-60 1z', { fill: paste }),
     path('M204 208l60 39v12l-60-38z', { fill: pasteShade }),
-    each([[226, 268], [242, 290], [222, 300]] as const, ([x, y]) =>
-      ellipse(x, y, [5, 4], { fill: pasteShade }),
+    each(
+      [
+        [226, 268],
+        [242, 290],
+        [222, 300],
+      ] as const,
+      ([x, y]) => ellipse(x, y, [5, 4], { fill: pasteShade }),
     ),
     path('M110 244c18 12 50 20 84 20', { stroke: '#b67f2f', width: 3 }),
   ].join('')
@@ -61,8 +66,15 @@ export function blueCheese(): string {
       ['M180 262q14 8 26 0', 'M236 236q12 10 22 2', 'M140 278q10 6 20 0', 'M270 262q14 6 26-2'],
       (d) => path(d, { stroke: '#5f7f97', width: 6 }),
     ),
-    each([[216, 286], [270, 288], [176, 296], [300, 270], [252, 212]] as const, ([x, y]) =>
-      ellipse(x, y, [7, 5], { fill: '#7d9bb0' }),
+    each(
+      [
+        [216, 286],
+        [270, 288],
+        [176, 296],
+        [300, 270],
+        [252, 212],
+      ] as const,
+      ([x, y]) => ellipse(x, y, [7, 5], { fill: '#7d9bb0' }),
     ),
   ].join('')
 }
@@ -74,9 +86,7 @@ export function loaf({ dark }: Pick<Palette, 'dark'>): string {
       fill: '#b9783f',
     }),
     path('M80 264c6-52 52-86 120-86s114 34 120 86c-40-18-200-18-240 0z', { fill: '#cf9357' }),
-    each([128, 184, 240], (x) =>
-      path(`M${x} 262q10-52 40-70`, { stroke: '#f3dcb4', width: 13 }),
-    ),
+    each([128, 184, 240], (x) => path(`M${x} 262q10-52 40-70`, { stroke: '#f3dcb4', width: 13 })),
     path('M74 300c40 12 212 12 252 0', { stroke: dark, width: 3, opacity: 0.35 }),
   ].join('')
 }
@@ -87,8 +97,14 @@ export function roundLoaf({ main, light, dark }: Palette): string {
     ellipse(200, 242, [126, 80], { fill: main }),
     ellipse(200, 228, [112, 62], { fill: light }),
     path('M128 226q72-44 144 0M200 176v96', { stroke: '#f0dcbc', width: 9 }),
-    each([[150, 204], [252, 210], [166, 256], [236, 258]] as const, ([x, y]) =>
-      ellipse(x, y, [9, 6], { fill: dark, opacity: 0.7, turn: 24 }),
+    each(
+      [
+        [150, 204],
+        [252, 210],
+        [166, 256],
+        [236, 258],
+      ] as const,
+      ([x, y]) => ellipse(x, y, [9, 6], { fill: dark, opacity: 0.7, turn: 24 }),
     ),
   ].join('')
 }
@@ -111,8 +127,14 @@ export function cake({ main, light, dark }: Palette): string {
     path('M70 210h232v92c0 10-8 16-18 16H88c-10 0-18-6-18-16z', { fill: main }),
     path('M66 214c0-34 20-46 46-46h148c26 0 46 12 46 46-40 18-200 18-240 0z', { fill: light }),
     path('M302 214l34 14v76c0 8-6 12-14 12h-38c12 0 18-6 18-14z', { fill: '#e9cfa2' }),
-    each([[112, 250], [160, 276], [212, 244], [258, 282]] as const, ([x, y]) =>
-      ellipse(x, y, [8, 5], { fill: dark, opacity: 0.6 }),
+    each(
+      [
+        [112, 250],
+        [160, 276],
+        [212, 244],
+        [258, 282],
+      ] as const,
+      ([x, y]) => ellipse(x, y, [8, 5], { fill: dark, opacity: 0.6 }),
     ),
     path('M110 186q90-22 150 2', { stroke: '#f6e6c6', width: 6 }),
   ].join('')
@@ -128,8 +150,14 @@ export function coffeeBag({ main, light, dark }: Palette): string {
     ellipse(200, 222, [20, 27], { fill: main, turn: 28 }),
     path('M210 200c-16 14-2 26-18 44', { stroke: '#f7efdf', width: 4 }),
     path('M162 264h76', { stroke: light, width: 5 }),
-    each([[86, 312, 20], [112, 322, -30], [312, 318, 40], [336, 310, -10]] as const, ([x, y, turn]) =>
-      ellipse(x, y, [13, 8], { fill: '#5a3d2f', turn }),
+    each(
+      [
+        [86, 312, 20],
+        [112, 322, -30],
+        [312, 318, 40],
+        [336, 310, -10],
+      ] as const,
+      ([x, y, turn]) => ellipse(x, y, [13, 8], { fill: '#5a3d2f', turn }),
     ),
   ].join('')
 }
@@ -140,8 +168,15 @@ export function jar({ main, light, dark }: Palette): string {
     rect(116, 150, [168, 168, 26], { fill: '#eef3ef' }),
     path('M124 190h152v104c0 10-8 18-18 18H142c-10 0-18-8-18-18z', { fill: main }),
     path('M124 190h152v14c-40 10-110 10-152 0z', { fill: light }),
-    each([[152, 234], [246, 246], [168, 288], [236, 292], [258, 216]] as const, ([x, y]) =>
-      ellipse(x, y, [9, 7], { fill: dark, opacity: 0.35 }),
+    each(
+      [
+        [152, 234],
+        [246, 246],
+        [168, 288],
+        [236, 292],
+        [258, 216],
+      ] as const,
+      ([x, y]) => ellipse(x, y, [9, 7], { fill: dark, opacity: 0.35 }),
     ),
     rect(150, 222, [100, 62, 6], { fill: '#fbf5e8' }),
     path('M168 244h64M176 262h48', { stroke: dark, width: 5 }),

@@ -76,7 +76,13 @@ export function knife(): string {
     blade('M86 262c60-70 120-110 168-130l20 26c-56 60-110 104-176 118-10 2-16-8-12-14z'),
     shine('M108 258c50-52 96-88 140-110'),
     path('M250 134l62-50c12-8 28 10 18 22l-54 54z', { fill: '#7b4b2a' }),
-    each([[280, 132], [302, 112]] as const, ([x, y]) => ellipse(x, y, [5, 5], { fill: '#e6c98e' })),
+    each(
+      [
+        [280, 132],
+        [302, 112],
+      ] as const,
+      ([x, y]) => ellipse(x, y, [5, 5], { fill: '#e6c98e' }),
+    ),
     path('M78 306h250', { stroke: '#b5834f', width: 16 }),
   ].join('')
 }
@@ -97,13 +103,19 @@ export function knives(): string {
 export function board(): string {
   return [
     shadow(200, 300),
-    path('M92 156c-6-26 14-44 40-44h140c30 0 54 20 52 62l-6 108c-2 24-20 36-44 36H134c-26 0-42-14-42-38z', {
-      fill: '#b5834f',
-    }),
-    path('M120 138c60 8 130-4 190 8M104 188c70-10 150 20 216 4M102 236c66-14 140 22 216 2M106 280c60-12 140 16 206 0', {
-      stroke: '#9a6a3a',
-      width: 6,
-    }),
+    path(
+      'M92 156c-6-26 14-44 40-44h140c30 0 54 20 52 62l-6 108c-2 24-20 36-44 36H134c-26 0-42-14-42-38z',
+      {
+        fill: '#b5834f',
+      },
+    ),
+    path(
+      'M120 138c60 8 130-4 190 8M104 188c70-10 150 20 216 4M102 236c66-14 140 22 216 2M106 280c60-12 140 16 206 0',
+      {
+        stroke: '#9a6a3a',
+        width: 6,
+      },
+    ),
     ellipse(262, 150, [15, 15], { fill: '#efe3cd' }),
     ellipse(160, 226, [26, 12], { stroke: '#83592f', width: 5 }),
   ].join('')
@@ -118,8 +130,13 @@ export function pan({ main, light, dark }: Palette): string {
     ellipse(200, 180, [138, 30], { fill: light }),
     ellipse(200, 182, [122, 23], { fill: dark }),
     ellipse(200, 188, [104, 15], { fill: '#c8452f' }),
-    each([[160, 186], [214, 190], [246, 185]] as const, ([x, y]) =>
-      ellipse(x, y, [8, 4], { fill: '#e27a60' }),
+    each(
+      [
+        [160, 186],
+        [214, 190],
+        [246, 185],
+      ] as const,
+      ([x, y]) => ellipse(x, y, [8, 4], { fill: '#e27a60' }),
     ),
   ].join('')
 }
@@ -127,9 +144,16 @@ export function pan({ main, light, dark }: Palette): string {
 export function crate({ main, light, dark }: Palette): string {
   return [
     shadow(200, 290),
-    each([[116, 196, 34], [176, 184, 40], [240, 190, 38], [292, 202, 30]] as const, ([x, y, r], index) =>
-      ellipse(x, y, [r, r], { fill: index % 2 === 0 ? main : light }) +
-      path(`M${x} ${y - r + 4}q4-16 16-18`, { stroke: '#4f7a52', width: 6 }),
+    each(
+      [
+        [116, 196, 34],
+        [176, 184, 40],
+        [240, 190, 38],
+        [292, 202, 30],
+      ] as const,
+      ([x, y, r], index) =>
+        ellipse(x, y, [r, r], { fill: index % 2 === 0 ? main : light }) +
+        path(`M${x} ${y - r + 4}q4-16 16-18`, { stroke: '#4f7a52', width: 6 }),
     ),
     path('M76 216h248v96c0 4-4 8-8 8H84c-4 0-8-4-8-8z', { fill: '#c3935a' }),
     each([216, 252, 288], (y) => rect(70, y, [260, 28, 4], { fill: '#d5ab7b' })),

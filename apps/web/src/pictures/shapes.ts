@@ -19,12 +19,7 @@ export function ellipse(x: number, y: number, radii: [number, number], look: Pai
   return `<ellipse cx="${x}" cy="${y}" rx="${radii[0]}" ry="${radii[1]}" ${paint(look, `${x} ${y}`)}/>`
 }
 
-export function rect(
-  x: number,
-  y: number,
-  size: [number, number, number?],
-  look: Paint,
-): string {
+export function rect(x: number, y: number, size: [number, number, number?], look: Paint): string {
   const [width, height, radius = 0] = size
   const middle = `${x + width / 2} ${y + height / 2}`
   return `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${radius}" ${paint(look, middle)}/>`

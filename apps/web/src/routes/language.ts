@@ -1,6 +1,6 @@
 import { type ActionFunctionArgs, redirect } from 'react-router'
-import { pageOf, safeNext } from '../server/page.server.ts'
 import { textOf } from '../server/form.server.ts'
+import { pageOf, safeNext } from '../server/page.server.ts'
 
 const yearSeconds = 31_536_000
 

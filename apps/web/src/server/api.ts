@@ -160,7 +160,7 @@ export function toPath(
   query: Readonly<Record<string, unknown>> | undefined,
 ): string {
   const path = pattern.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-    encodeURIComponent(String((params as Record<string, string> | undefined)?.[name] ?? "")),
+    encodeURIComponent(String((params as Record<string, string> | undefined)?.[name] ?? '')),
   )
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(query ?? {})) {

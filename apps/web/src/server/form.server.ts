@@ -1,4 +1,4 @@
-import { type PageProblem } from '../problem.ts'
+import type { PageProblem } from '../problem.ts'
 import { problemOf } from './page.server.ts'
 
 /** A field's text, trimmed; empty when it is missing or a file. */

@@ -1,8 +1,8 @@
+import { createContext, data, type RouterContextProvider, redirect } from 'react-router'
+import type { PageProblem } from '../problem.ts'
+import { type Language, languageOfPath, localPath, preferredLanguage } from '../text/language.ts'
 import type { ApiAnswer, ApiInput, ApiProblem, OperationName } from './api.ts'
 import type { Visit } from './visit.ts'
-import { createContext, data, type RouterContextProvider, redirect } from 'react-router'
-import { type Language, languageOfPath, localPath, preferredLanguage } from '../text/language.ts'
-import type { PageProblem } from '../problem.ts'
 
 /** Who asks; set for each request by `createPages`. */
 export const visitContext = createContext<Visit>()
@@ -27,10 +27,7 @@ export type Page = {
    * Calls the API. A refusal is thrown in the form that error boundaries show; read it in an action
    * with `problemOf`. Who is not signed in, or no longer, is sent to the sign-in.
    */
-  call<Name extends OperationName>(
-    operation: Name,
-    input: ApiInput<Name>,
-  ): Promise<ApiAnswer<Name>>
+  call<Name extends OperationName>(operation: Name, input: ApiInput<Name>): Promise<ApiAnswer<Name>>
 }
 
 /** What every loader and action begins with. */

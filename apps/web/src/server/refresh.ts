@@ -49,7 +49,9 @@ export function createRefresher(deps: {
         accessExpiresAt,
       }))
       await sessions.releaseRefresh(idHash)
-      return isKept ? { ...session, secrets: { ...secrets, ...tokens }, accessExpiresAt } : undefined
+      return isKept
+        ? { ...session, secrets: { ...secrets, ...tokens }, accessExpiresAt }
+        : undefined
     } catch (error) {
       if (error instanceof ApiProblem && error.problem.status === 401) {
         await sessions.remove(idHash)

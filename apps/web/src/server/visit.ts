@@ -17,7 +17,12 @@ import {
   readSessionId,
   sessionCookie,
 } from './session-cookie.ts'
-import { type Session, type SessionChange, type SessionStore, sessionDays } from './session-store.ts'
+import {
+  type Session,
+  type SessionChange,
+  type SessionStore,
+  sessionDays,
+} from './session-store.ts'
 
 /** The session of who asks was ended: signed out elsewhere, password changed, or too old. */
 export class SessionEnded extends Error {
@@ -38,10 +43,7 @@ export type Visit = {
    * Calls the API with the visitor's own token, renewed when it is old.
    * @throws ApiProblem, SessionEnded.
    */
-  call<Name extends OperationName>(
-    operation: Name,
-    input: ApiInput<Name>,
-  ): Promise<ApiAnswer<Name>>
+  call<Name extends OperationName>(operation: Name, input: ApiInput<Name>): Promise<ApiAnswer<Name>>
   /** The access token, renewed when it is old; undefined for guests. */
   token(): Promise<string | undefined>
   /** What the visitor's roles allow; empty for guests. */

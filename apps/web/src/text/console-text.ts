@@ -1,6 +1,6 @@
-import { useLanguage } from './use-language.ts'
 import { type ConsoleText, en } from './console/en.ts'
 import { fr } from './console/fr.ts'
+import { useLanguage } from './use-language.ts'
 
 export const consoleTexts = { en, fr }
 

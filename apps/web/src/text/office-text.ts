@@ -1,6 +1,6 @@
-import { useLanguage } from './use-language.ts'
 import { en, type OfficeText } from './office/en.ts'
 import { fr } from './office/fr.ts'
+import { useLanguage } from './use-language.ts'
 
 export const officeTexts = { en, fr }
 

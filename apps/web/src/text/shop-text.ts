@@ -1,6 +1,6 @@
-import { useLanguage } from './use-language.ts'
 import type { Language } from './language.ts'
 import type { ShopText } from './shop/en.ts'
+import { useLanguage } from './use-language.ts'
 
 const held = new Map<Language, ShopText>()
 

@@ -36,7 +36,9 @@ export function AddToCart({ product }: { product: Product }) {
             <Money value={chosen.price} was={chosen.compareAtPrice} wasLabel={text.former} />
           </p>
           <p>
-            <Badge tone={tones[chosen.availability]}>{text.availability[chosen.availability]}</Badge>
+            <Badge tone={tones[chosen.availability]}>
+              {text.availability[chosen.availability]}
+            </Badge>
           </p>
         </>
       ) : (
@@ -55,7 +57,11 @@ export function AddToCart({ product }: { product: Product }) {
                 />
                 <span className="variant-words">
                   <span>{variant.optionValues.join(' · ') || variant.title}</span>
-                  <Money value={variant.price} was={variant.compareAtPrice} wasLabel={text.former} />
+                  <Money
+                    value={variant.price}
+                    was={variant.compareAtPrice}
+                    wasLabel={text.former}
+                  />
                 </span>
                 {variant.availability !== 'in_stock' && (
                   <Badge tone={tones[variant.availability]}>

@@ -37,9 +37,7 @@ function Line({ line }: { line: CartLine }) {
         </p>
         <PriceChange line={line} />
         {availability === 'out_of_stock' && <Badge tone="bad">{text.notInStock}</Badge>}
-        {availability === 'low_stock' && (
-          <Badge tone="warn">{text.availability.low_stock}</Badge>
-        )}
+        {availability === 'low_stock' && <Badge tone="warn">{text.availability.low_stock}</Badge>}
       </div>
       <Form className="cart-line-form" method="post" action={path('/cart')} preventScrollReset>
         <input type="hidden" name="variantId" value={line.variantId} />

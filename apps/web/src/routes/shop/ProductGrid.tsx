@@ -56,6 +56,7 @@ function Price({ product: { priceFrom, variants } }: { product: Shown }) {
   const language = useLanguage()
   const [first] = variants
   const isOne = variants.every(({ price }) => price.amountMinor === priceFrom.amountMinor)
-  if (isOne) return <Money value={priceFrom} was={first?.compareAtPrice ?? null} wasLabel={text.former} />
+  if (isOne)
+    return <Money value={priceFrom} was={first?.compareAtPrice ?? null} wasLabel={text.former} />
   return <span className="money">{text.from(formatMoney(priceFrom, language))}</span>
 }

@@ -71,11 +71,7 @@ export default function ProductPage() {
             <h2 id="about" className="product-about">
               {text.description}
             </h2>
-            <div
-              className="prose"
-              // biome-ignore lint/security/noDangerouslySetInnerHtml: products cleaned it when it came in.
-              dangerouslySetInnerHTML={{ __html: product.descriptionHtml }}
-            />
+            <div className="prose" dangerouslySetInnerHTML={{ __html: product.descriptionHtml }} />
           </section>
         </div>
       </article>

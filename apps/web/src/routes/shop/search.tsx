@@ -30,7 +30,10 @@ export default function Search() {
   const title = listing.q === '' ? text.allGoods : text.results(listing.q)
   return (
     <div className="inside">
-      <Breadcrumbs label={text.you} trail={[{ to: path('/'), label: text.home }, { label: title }]} />
+      <Breadcrumbs
+        label={text.you}
+        trail={[{ to: path('/'), label: text.home }, { label: title }]}
+      />
       <h1 className="page-title">{title}</h1>
       <Listing listing={listing} stalls={stalls} />
     </div>

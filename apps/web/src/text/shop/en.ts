@@ -72,7 +72,8 @@ export const en = {
   description: 'About it',
   sku: 'Article',
   more: 'More from this stall',
-  stale: 'These prices and stocks may be some minutes old: the catalogue does not answer right now. What you pay is checked again before you buy.',
+  stale:
+    'These prices and stocks may be some minutes old: the catalogue does not answer right now. What you pay is checked again before you buy.',
   cartTitle: 'Your basket',
   cartEmpty: 'Your basket is empty',
   cartEmptyText: 'Put something in; it stays here for a month.',
@@ -105,7 +106,8 @@ export const en = {
   signUpTitle: 'Open an account',
   signUpText: 'Your basket comes along.',
   signUpAction: 'Open the account',
-  sessionEnded: 'You were signed out: somebody signed you out, or your password changed. Please sign in again.',
+  sessionEnded:
+    'You were signed out: somebody signed you out, or your password changed. Please sign in again.',
   accountReady: 'Your account is open. Please sign in.',
   signedInAs: (name: string) => `Signed in as ${name}`,
   memberSince: (date: string) => `With us since ${date}`,
@@ -136,7 +138,8 @@ export const en = {
       'The part of the shop behind this page does not answer. Nothing is lost; please try again in a moment.',
     away: {
       products: 'The catalogue does not answer. Your basket and your orders still work.',
-      carts: 'Your basket does not answer right now. What is in it is safe, and the stalls are open.',
+      carts:
+        'Your basket does not answer right now. What is in it is safe, and the stalls are open.',
       orders: 'Orders and checkout do not answer right now. You can go on filling your basket.',
       payments: 'Paying does not work right now. Your basket stays as it is.',
       customers: 'Your profile does not answer right now. You can go on shopping.',
@@ -151,7 +154,8 @@ export const en = {
     otherText: 'It is our fault, and it was written down. Please try again.',
     again: 'Try again',
   },
-  sessionAway: 'Your session cannot be read right now, so you are shown as a guest. Please try again in a moment.',
+  sessionAway:
+    'Your session cannot be read right now, so you are shown as a guest. Please try again in a moment.',
 }
 
 export type ShopText = typeof en

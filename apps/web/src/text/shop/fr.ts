@@ -73,7 +73,8 @@ export const fr: ShopText = {
   description: 'En détail',
   sku: 'Article',
   more: 'Du même étal',
-  stale: 'Ces prix et ces stocks datent peut-être de quelques minutes : le catalogue ne répond pas. Ce que vous payez est vérifié avant l’achat.',
+  stale:
+    'Ces prix et ces stocks datent peut-être de quelques minutes : le catalogue ne répond pas. Ce que vous payez est vérifié avant l’achat.',
   cartTitle: 'Votre panier',
   cartEmpty: 'Votre panier est vide',
   cartEmptyText: 'Mettez-y quelque chose ; il le garde un mois.',
@@ -106,7 +107,8 @@ export const fr: ShopText = {
   signUpTitle: 'Créer un compte',
   signUpText: 'Votre panier vous suit.',
   signUpAction: 'Créer le compte',
-  sessionEnded: 'Vous avez été déconnecté, ou votre mot de passe a changé. Merci de vous reconnecter.',
+  sessionEnded:
+    'Vous avez été déconnecté, ou votre mot de passe a changé. Merci de vous reconnecter.',
   accountReady: 'Votre compte est ouvert. Connectez-vous.',
   signedInAs: (name) => `Connecté : ${name}`,
   memberSince: (date) => `Chez nous depuis le ${date}`,
@@ -152,5 +154,6 @@ export const fr: ShopText = {
     otherText: 'C’est notre faute, et c’est noté. Réessayez, s’il vous plaît.',
     again: 'Réessayer',
   },
-  sessionAway: 'Votre session ne peut pas être lue, vous êtes donc affiché comme visiteur. Réessayez dans un instant.',
+  sessionAway:
+    'Votre session ne peut pas être lue, vous êtes donc affiché comme visiteur. Réessayez dans un instant.',
 }
