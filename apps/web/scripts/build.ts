@@ -80,11 +80,16 @@ async function compress(folder: string): Promise<void> {
   }
 }
 
+/** Whether what lies there was built from these sources. */
+async function isBuilt(hash: string): Promise<boolean> {
+  if (!existsSync(stamp) || !existsSync(join(target, 'build/server/index.js'))) return false
+  return JSON.parse(await readFile(stamp, 'utf8')).hash === hash
+}
+
 /** Builds the pages when a source has changed. A build that fails leaves the last one in place. */
 async function build(): Promise<void> {
   const hash = await hashSources()
-  const known = existsSync(stamp) ? JSON.parse(await readFile(stamp, 'utf8')) : {}
-  if (known.hash === hash && existsSync(join(target, 'build/server/index.js'))) return
+  if (await isBuilt(hash)) return
   const startedAtMs = performance.now()
   const draft = join(target, `build.${process.pid}`)
   await mkdir(target, { recursive: true })
@@ -93,6 +98,8 @@ async function build(): Promise<void> {
     await compress(join(draft, 'client'))
     // Loaded as a module wherever it lies.
     await writeFile(join(draft, 'server/package.json'), '{"type":"module"}\n')
+    // Another process may have built the same meanwhile, and somebody may be reading it.
+    if (await isBuilt(hash)) return
     await rm(join(target, 'build'), { recursive: true, force: true })
     await rename(draft, join(target, 'build'))
     await writeFile(stamp, `${JSON.stringify({ hash })}\n`)

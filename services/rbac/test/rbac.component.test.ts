@@ -122,6 +122,18 @@ describe('rbac', () => {
     await eventually(() => events.length >= 6)
   })
 
+  test('who is signed in learns what the own roles allow, without further permission', async () => {
+    const as = uuidv7()
+    const mine = await call('GET', '/api/v1/permissions/mine', { as, roles: ['order-manager'] })
+    assert.equal(mine.status, 200)
+    assert.deepEqual(mine.body, {
+      roles: ['order-manager'],
+      permissions: ['orders:read', 'orders:write'],
+    })
+    const { body } = await call('GET', '/api/v1/permissions/mine', { as, roles: [] })
+    assert.deepEqual(body, { roles: [], permissions: [] })
+  })
+
   test('a second start changes nothing', async () => {
     await call('PUT', '/api/v1/roles/support', { body: { permissions: ['customers:read'] } })
     const other = await start()

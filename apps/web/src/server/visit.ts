@@ -78,39 +78,68 @@ const guest: Omit<Session, 'idHash'> = {
   cartCount: 0,
 }
 
-/** Opens the visit that a request's cookies belong to. */
-export async function openVisit(
-  deps: VisitDeps,
-  request: { cookie: string | undefined; clientAddress: string; signal?: AbortSignal },
-): Promise<Visit> {
-  const { sessions, api, logger, now, publicUrl } = deps
-  const { clientAddress, signal } = request
-  const isSecure = publicUrl.startsWith('https:')
-  const id = readSessionId(request.cookie)
-  const cookies: string[] = []
-  let session: Session | undefined
-  let isSessionAway = false
-  if (id !== undefined) {
-    try {
-      session = await sessions.find(hashSessionId(id))
-      if (!session) cookies.push(endedSessionCookie({ isSecure }))
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error
-      isSessionAway = true
-      logger.warn({ error }, 'A session could not be read; the visitor is shown as a guest.')
-    }
-  }
+/** What of a visit changes while it lasts. */
+type State = { session: Session | undefined; readonly cookies: string[] }
+type From = { cookie: string | undefined; clientAddress: string; signal?: AbortSignal }
 
+/** Opens the visit that a request's cookies belong to. */
+export async function openVisit(deps: VisitDeps, request: From): Promise<Visit> {
+  const { publicUrl, logger: log } = deps
+  const state: State = { session: undefined, cookies: [] }
+  const isSessionAway = !(await readSession(deps, state, request.cookie))
+  const calls = createCalls(deps, state, request)
+  const visit: Visit = {
+    get session() {
+      return state.session
+    },
+    get isSignedIn() {
+      return state.session?.secrets.accessToken !== undefined
+    },
+    ...{ isSessionAway, publicUrl, log, cookies: state.cookies },
+    ...calls,
+    ...createSessionChanges(deps, state, { request, calls }),
+    permissions: async () => (visit.isSignedIn ? deps.permissions.of(visit) : new Set()),
+  }
+  return visit
+}
+
+const isSecure = ({ publicUrl }: VisitDeps) => publicUrl.startsWith('https:')
+
+/** False when the sessions cannot be read. */
+async function readSession(
+  deps: VisitDeps,
+  state: State,
+  cookie: string | undefined,
+): Promise<boolean> {
+  const id = readSessionId(cookie)
+  if (id === undefined) return true
+  try {
+    state.session = await deps.sessions.find(hashSessionId(id))
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    deps.logger.warn({ error }, 'A session could not be read; the visitor is shown as a guest.')
+    return false
+  }
+  if (!state.session) state.cookies.push(endedSessionCookie({ isSecure: isSecure(deps) }))
+  return true
+}
+
+type Calls = Pick<Visit, 'call' | 'token'>
+
+function createCalls(deps: VisitDeps, state: State, { clientAddress, signal }: From): Calls {
+  const { api, now } = deps
   const principal = (token?: string): Principal => ({ token, clientAddress, signal })
 
   async function renew(old: Session): Promise<string> {
-    session = await deps.refresher.refresh(old, principal())
-    if (session?.secrets.accessToken !== undefined) return session.secrets.accessToken
-    cookies.push(endedSessionCookie({ isSecure }))
+    state.session = await deps.refresher.refresh(old, principal())
+    const renewed = state.session?.secrets.accessToken
+    if (renewed !== undefined) return renewed
+    state.cookies.push(endedSessionCookie({ isSecure: isSecure(deps) }))
     throw new SessionEnded('The session was ended.')
   }
 
   async function token(): Promise<string | undefined> {
+    const { session } = state
     if (session?.secrets.accessToken === undefined) return undefined
     const endsAt = session.accessExpiresAt?.getTime() ?? 0
     return endsAt - now() > leastLifeMs ? session.secrets.accessToken : renew(session)
@@ -121,7 +150,7 @@ export async function openVisit(
     if (access.kind === 'public') return api.call(operation, input, principal())
     if (access.kind === 'order-holder') {
       const { orderId } = input.params as { orderId: string }
-      const held = session?.secrets.orderTokens?.[orderId]
+      const held = state.session?.secrets.orderTokens?.[orderId]
       if (held !== undefined) return api.call(operation, input, principal(held))
     }
     const used = await token()
@@ -129,36 +158,33 @@ export async function openVisit(
       return await api.call(operation, input, principal(used))
     } catch (error) {
       const isRefused = error instanceof ApiProblem && error.problem.status === 401
-      if (!isRefused || used === undefined || !session) throw error
+      if (!isRefused || used === undefined || !state.session) throw error
       // Nothing was done: what is refused at the door may be asked again with a newer token.
-      return api.call(operation, input, principal(await renew(session)))
+      return api.call(operation, input, principal(await renew(state.session)))
     }
   }
+  return { call, token }
+}
+
+function createSessionChanges(
+  deps: VisitDeps,
+  state: State,
+  { request, calls }: { request: From; calls: Calls },
+): Pick<Visit, 'keep' | 'signIn' | 'signOut'> {
+  const { sessions, api, now, logger } = deps
 
   /** An id that was there before never becomes that of somebody who signed in. */
-  async function begin(state: Omit<Session, 'idHash'>): Promise<void> {
-    const newId = newSessionId()
-    const next = { ...state, idHash: hashSessionId(newId) }
+  async function begin(content: Omit<Session, 'idHash'>): Promise<void> {
+    const id = newSessionId()
+    const next = { ...content, idHash: hashSessionId(id) }
     await sessions.create(next)
-    if (session) await sessions.remove(session.idHash)
-    session = next
-    cookies.push(sessionCookie(newId, { isSecure, maxAgeSeconds: sessionDays * 86_400 }))
+    if (state.session) await sessions.remove(state.session.idHash)
+    state.session = next
+    const maxAgeSeconds = sessionDays * 86_400
+    state.cookies.push(sessionCookie(id, { isSecure: isSecure(deps), maxAgeSeconds }))
   }
 
-  const visit: Visit = {
-    get session() {
-      return session
-    },
-    get isSignedIn() {
-      return session?.secrets.accessToken !== undefined
-    },
-    isSessionAway,
-    publicUrl,
-    log: logger,
-    cookies,
-    call,
-    token,
-    permissions: async () => (visit.isSignedIn ? deps.permissions.of(visit) : new Set()),
+  return {
     async keep(change) {
       const decide = typeof change === 'function' ? change : () => change
       let made: SessionChange = {}
@@ -166,39 +192,38 @@ export async function openVisit(
         made = decide(current)
         return made
       }
+      const { session } = state
       if (session && (await sessions.update(session.idHash, save))) {
-        session = { ...session, ...made }
+        state.session = { ...session, ...made }
       } else await begin({ ...guest, ...decide({ ...guest, idHash: Buffer.alloc(0) }) })
     },
     async signIn(credentials) {
-      const { data } = await api.call('signIn', { body: credentials }, principal())
+      const { data } = await api.call('signIn', { body: credentials }, request)
       const { accessToken, refreshToken } = data
+      const { secrets, cartId = null, cartCount = 0 } = state.session ?? {}
       await begin({
-        ...guest,
-        secrets: { accessToken, refreshToken, orderTokens: session?.secrets.orderTokens ?? {} },
+        secrets: { accessToken, refreshToken, orderTokens: secrets?.orderTokens ?? {} },
         customerId: subjectOf(accessToken),
         accessExpiresAt: new Date(now() + data.expiresInSeconds * 1_000),
-        cartId: session?.cartId ?? null,
-        cartCount: session?.cartCount ?? 0,
+        ...{ cartId, cartCount },
       })
     },
     async signOut() {
+      const { session } = state
       if (!session) return
-      const { idHash } = session
       try {
-        if (visit.isSignedIn) await call('signOut', {})
+        if (session.secrets.accessToken !== undefined) await calls.call('signOut', {})
       } catch (error) {
         const isKnown = error instanceof ApiProblem || error instanceof SessionEnded
         if (!isKnown) throw error
         // The browser forgets the session in any case; its refresh token then dies of age.
         logger.warn({ error }, 'A session was not ended at auth.')
       }
-      await sessions.remove(idHash)
-      session = undefined
-      cookies.push(endedSessionCookie({ isSecure }))
+      await sessions.remove(session.idHash)
+      state.session = undefined
+      state.cookies.push(endedSessionCookie({ isSecure: isSecure(deps) }))
     },
   }
-  return visit
 }
 
 /** Whose token it is. Not verified: it came from auth a moment ago, and the gateway verifies it. */
