@@ -1,19 +1,35 @@
-import { index, type RouteConfig, route } from '@react-router/dev/routes'
+import {
+  index,
+  layout,
+  type RouteConfig,
+  type RouteConfigEntry,
+  route,
+} from '@react-router/dev/routes'
+import type { Language } from './text/language.ts'
+
+/** The pages of the shop; each language has them all, so each has a name with its language. */
+function shopPages(language: Language): RouteConfigEntry[] {
+  const at = (path: string, file: string) =>
+    route(path, `routes/shop/${file}`, { id: `${language}/${file}` })
+  return [
+    index('routes/shop/home.tsx', { id: `${language}/home.tsx` }),
+    at('search', 'search.tsx'),
+    at('stalls/:stall', 'stall.tsx'),
+    at('products/:slug', 'product.tsx'),
+    at('cart', 'cart.tsx'),
+    at('sign-in', 'sign-in.tsx'),
+    at('sign-up', 'sign-up.tsx'),
+    at('sign-out', 'sign-out.ts'),
+    at('account', 'account.tsx'),
+    at('*', 'not-found.ts'),
+  ]
+}
+
+const shopLayout = 'routes/shop/layout.tsx'
 
 export default [
-  // English has no prefix; the layout knows the other languages and refuses the rest.
-  route(':language?', 'routes/shop/layout.tsx', [
-    index('routes/shop/home.tsx'),
-    route('search', 'routes/shop/search.tsx'),
-    route('stalls/:stall', 'routes/shop/stall.tsx'),
-    route('products/:slug', 'routes/shop/product.tsx'),
-    route('cart', 'routes/shop/cart.tsx'),
-    route('sign-in', 'routes/shop/sign-in.tsx'),
-    route('sign-up', 'routes/shop/sign-up.tsx'),
-    route('sign-out', 'routes/shop/sign-out.ts'),
-    route('account', 'routes/shop/account.tsx'),
-    route('*', 'routes/shop/not-found.ts'),
-  ]),
+  layout(shopLayout, { id: 'shop/en' }, shopPages('en')),
+  route('fr', shopLayout, { id: 'shop/fr' }, shopPages('fr')),
   route('office', 'routes/office/layout.tsx', [
     index('routes/office/home.ts'),
     route('products', 'routes/office/products.tsx'),

@@ -142,10 +142,13 @@ test('what is too large or not understood is refused with a status, never with a
 })
 
 test('an address that does not exist is a page that leads on', async () => {
-  for (const path of ['/nothing/here', '/products/unknown', '/stalls/unknown']) {
+  for (const path of ['/nothing', '/nothing/here', '/products/unknown', '/stalls/unknown']) {
     const page = await web.get(path)
     assert.equal(page.status, 404, path)
-    assert.match(await page.text(), /There is no such stall/)
+    const html = await page.text()
+    assert.match(html, /There is no such stall/)
+    // The way on: the header with its stalls is that of every page.
+    assert.match(html, /href="\/stalls\/cheese"/)
   }
 })
 

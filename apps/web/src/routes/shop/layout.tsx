@@ -1,15 +1,15 @@
-import { type LoaderFunctionArgs, Outlet, useLoaderData } from 'react-router'
+import { type LoaderFunctionArgs, Outlet, useLoaderData, useRouteLoaderData } from 'react-router'
 import { Notice } from '../../design/Notice.tsx'
 import { ProblemPage } from '../../design/ProblemPage.tsx'
-import { notFound, pageOf } from '../../server/page.server.ts'
+import { pageOf } from '../../server/page.server.ts'
 import { listStalls } from '../../server/stalls.server.ts'
 import { useShopText } from '../../text/shop-text.ts'
+import { useLanguage } from '../../text/use-language.ts'
 import { Footer } from './Footer.tsx'
 import { Header } from './Header.tsx'
 import './shop.css'
 
 export async function loader(args: LoaderFunctionArgs) {
-  if (args.params.language !== undefined && args.params.language !== 'fr') throw notFound()
   const page = pageOf(args)
   const { session, isSignedIn, isSessionAway } = page.visit
   return {
@@ -47,12 +47,13 @@ export default function ShopLayout() {
 const empty: ShopFrame = { stalls: [], cartCount: 0, person: null, isSessionAway: false }
 
 export function ErrorBoundary({ error }: { error: unknown }) {
-  // The layout's own loader may be what failed.
+  // Nothing is there when the layout's own loader is what failed.
+  const frame = useRouteLoaderData<typeof loader>(`shop/${useLanguage()}`) ?? empty
   return (
     <>
-      <Header {...empty} />
+      <Header {...frame} />
       <ProblemPage error={error} />
-      <Footer stalls={[]} />
+      <Footer stalls={frame.stalls} />
     </>
   )
 }
