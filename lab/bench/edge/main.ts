@@ -52,9 +52,7 @@ function parseArguments(args: readonly string[]) {
 
 async function measure(way: Way, seconds: number): Promise<EdgeResult> {
   const { name, title, port, path, headers, pid } = way
-  const tested = [
-    { part: 'tested', instance: name, state: 'ready' as const, pid, ports: {}, restarts: 0 },
-  ].map((entry) => ({ ...entry, startMark: '' }))
+  const tested = [{ part: 'tested', pid, ports: {} }]
   const before = await readCpu(tested)
   const measured = await loadRaw({ port, path, headers, connections, seconds })
   const cpu = cpuPerRequest(before, await readCpu(tested), measured.requests)
