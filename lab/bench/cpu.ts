@@ -2,6 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { errorCode } from '../../stack/src/files.ts'
 import type { ProcessEntry } from '../../stack/src/supervisor.ts'
 
+/** What has to be known of a process to read its processor time. */
+export type Measurable = Pick<ProcessEntry, 'part' | 'pid' | 'ports'>
+
 /** Seconds of processor time by part, since each of its processes began. */
 export type CpuReading = ReadonlyMap<string, number>
 
@@ -9,7 +12,7 @@ export type CpuReading = ReadonlyMap<string, number>
 const ticksPerSecond = 100
 
 /** Reads every part: services by their /metrics, PostgreSQL and the card sandbox by /proc. */
-export async function readCpu(processes: readonly ProcessEntry[]): Promise<CpuReading> {
+export async function readCpu(processes: readonly Measurable[]): Promise<CpuReading> {
   const seconds = await Promise.all(
     processes.map(async (entry) => ({ part: entry.part, seconds: await secondsOf(entry) })),
   )
@@ -38,7 +41,7 @@ export function cpuPerRequest(
   )
 }
 
-async function secondsOf({ ports, pid }: ProcessEntry): Promise<number> {
+async function secondsOf({ ports, pid }: Measurable): Promise<number> {
   if (ports.metrics !== undefined) return scrape(ports.metrics)
   return pid === undefined || process.platform !== 'linux' ? Number.NaN : secondsOfTree(pid)
 }

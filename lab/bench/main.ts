@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { createShop, type Shop } from '../../tests/e2e/shop.ts'
 import { fillCatalogue, productCount } from './catalogue.ts'
 import { cpuPerRequest, readCpu } from './cpu.ts'
+import { benchEdge } from './edge/main.ts'
 import { benchMessages } from './messages/main.ts'
 import { machine, type Report, type Result, toResult, toText } from './report.ts'
 import { prepareScenarios, type Scenario } from './scenarios.ts'
@@ -12,6 +13,7 @@ const help = `Measures a shop of its own, started for the run on a free port and
 
   npm run bench -- [options]
   npm run bench -- messages [options]   how changes travel between services; see its --help
+  npm run bench -- edge [options]       what the gateway costs beside other proxies; see its --help
 
   --seconds N     how long each journey is measured (5)
   --only A,B      journeys: list, list-cached, detail, detail-cached, cart, sign-in, checkout
@@ -86,6 +88,7 @@ async function run(shop: Shop, options: ReturnType<typeof parseArguments>): Prom
 async function main(): Promise<number> {
   const [first, ...rest] = process.argv.slice(2)
   if (first === 'messages') return benchMessages(rest)
+  if (first === 'edge') return benchEdge(rest)
   const options = parseArguments()
   if (options.isHelp) {
     say(help)

@@ -8,9 +8,8 @@ export const webPart: Part = {
   listens: ['http', 'metrics'],
   // With the gateways: each asks the other for what is under way.
   stage: 3,
-  settings: ({ publicUrl, port, stripe, secrets }, portOf) => ({
+  settings: ({ publicUrl, stripe, secrets }, portOf) => ({
     PUBLIC_URL: publicUrl,
-    API_URLS: `http://127.0.0.1:${port}`,
     SESSION_SECRET: secrets.sessionSecret,
     ...(stripe ? {} : { PAYMENT_ORIGINS: `http://localhost:${portOf('stripe-sandbox')}` }),
   }),

@@ -1,4 +1,5 @@
 import {
+  addressList,
   type ConfigOf,
   integer,
   list,
@@ -16,7 +17,7 @@ const schema = {
   /** The shop's address as browsers see it; cookies are `Secure` where it is https. */
   publicUrl: url('PUBLIC_URL', { default: 'http://localhost:8080' }),
   /** Gateways: the only part of the platform that this process talks to. */
-  apiUrls: list('API_URLS'),
+  apiUrls: addressList('API_URLS', 'http'),
   /** Encrypts the tokens at rest; the same in all replicas. */
   sessionSecret: secret('SESSION_SECRET'),
   /** Where paying leads: a form may end up there. */

@@ -1,4 +1,6 @@
 import type { ServerResponse } from 'node:http'
+import { createAddressSource } from '@halles/kit/address-source'
+import { AppError } from '@halles/kit/errors'
 import { createInstancePool } from '@halles/kit/http-client'
 import type { Logger } from '@halles/kit/logging'
 import type { Pool } from 'undici'
@@ -27,13 +29,30 @@ const path = '/api/v1/carts/{cartId}/events'
 
 /** Server-sent events of the API, passed through with the visitor's own token. */
 export function createLive(options: { addresses: readonly string[]; logger: Logger }): Live {
-  const pools = options.addresses.map((address) =>
-    createInstancePool(address, { connections: maxStreams }),
-  )
+  const source = createAddressSource({ items: options.addresses, kind: 'http' })
+  const pools = new Map<string, Pool>()
   const open = new Map<string, number>()
   const closing = new AbortController()
   let total = 0
   let next = 0
+
+  /** Each stream at the next gateway; what is under way at one that has gone ends by itself. */
+  async function choosePool(): Promise<Pool> {
+    await source.start()
+    const addresses = source.current()
+    const address = addresses[next++ % addresses.length]
+    if (address === undefined) {
+      throw new AppError('unavailable', 'UPSTREAM_UNAVAILABLE', 'No gateway is known.')
+    }
+    for (const [known, pool] of pools) {
+      if (addresses.includes(known)) continue
+      pools.delete(known)
+      void pool.close()
+    }
+    const pool = pools.get(address) ?? createInstancePool(address, { connections: maxStreams })
+    pools.set(address, pool)
+    return pool
+  }
 
   function enter(key: string): boolean {
     const held = open.get(key) ?? 0
@@ -59,7 +78,7 @@ export function createLive(options: { addresses: readonly string[]; logger: Logg
     response.once('close', () => gone.abort())
     const signal = AbortSignal.any([gone.signal, closing.signal])
     const token = await visit.token()
-    const pool = pools[next++ % pools.length] as Pool
+    const pool = await choosePool()
     const answer = await pool.request({
       method: 'GET',
       path: toPath(path, { cartId }, undefined),
@@ -119,7 +138,8 @@ export function createLive(options: { addresses: readonly string[]; logger: Logg
     count: () => total,
     async close() {
       closing.abort()
-      await Promise.all(pools.map((pool) => pool.destroy()))
+      await source.stop()
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
     },
   }
 }

@@ -1,0 +1,97 @@
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { cpuPerRequest, readCpu } from '../cpu.ts'
+import { machine } from '../report.ts'
+import { loadRaw } from './raw-load.ts'
+import { type EdgeReport, type EdgeResult, judge, medianOf, toEdgeText } from './report.ts'
+import { openWays, type Way, type WayName, wayNames } from './ways.ts'
+
+const help = `Measures what the gateway costs beside other ways to the same two kilobytes.
+
+  npm run bench -- edge [options]
+
+  --seconds N   how long each way is measured in a round (4)
+  --rounds N    rounds through all ways, so that noise meets each alike (3); medians are shown
+  --only A,B    ways: ${wayNames.join(', ')}
+  --json FILE   write the figures as JSON too
+  --help        this text
+
+Exit code 1 when an aim is missed. haproxy and nginx are measured where they are installed.
+`
+
+const say = (text: string) => void process.stdout.write(`${text}\n`)
+// As many as keep one process busy; more only wait.
+const connections = 32
+const warmUpSeconds = 4
+
+function parseArguments(args: readonly string[]) {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seconds: { type: 'string', default: '4' },
+      rounds: { type: 'string', default: '3' },
+      only: { type: 'string', default: wayNames.join(',') },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  for (const name of ['seconds', 'rounds'] as const) {
+    if (!/^[1-9]\d?$/.test(values[name])) throw new Error(`--${name} is a number from 1 to 99.`)
+  }
+  const only = values.only.split(',')
+  const unknown = only.find((name) => !wayNames.includes(name as WayName))
+  if (unknown !== undefined) throw new Error(`--only knows ${wayNames.join(', ')}.`)
+  return {
+    seconds: Number(values.seconds),
+    rounds: Number(values.rounds),
+    only: only as WayName[],
+    json: values.json,
+    isHelp: values.help,
+  }
+}
+
+async function measure(way: Way, seconds: number): Promise<EdgeResult> {
+  const { name, title, port, path, headers, pid } = way
+  const tested = [{ part: 'tested', pid, ports: {} }]
+  const before = await readCpu(tested)
+  const measured = await loadRaw({ port, path, headers, connections, seconds })
+  const cpu = cpuPerRequest(before, await readCpu(tested), measured.requests)
+  return { ...measured, name, title, cpuMicros: (cpu.tested ?? Number.NaN) * 1_000 }
+}
+
+async function measureAll(options: ReturnType<typeof parseArguments>): Promise<EdgeReport> {
+  const { seconds, rounds, only } = options
+  say('Starting a stack, and what it is compared with …')
+  const { ways, missing, stop } = await openWays(only)
+  try {
+    say('Warming up …')
+    for (const way of ways) await measure(way, warmUpSeconds)
+    const results: EdgeResult[][] = ways.map(() => [])
+    for (let round = 1; round <= rounds; round += 1) {
+      say(`Round ${round} of ${rounds} …`)
+      for (const [index, way] of ways.entries()) {
+        results[index]?.push(await measure(way, seconds))
+      }
+    }
+    const at = new Date().toISOString()
+    return { at, machine: machine(), seconds, rounds, missing, results: results.map(medianOf) }
+  } finally {
+    await stop()
+  }
+}
+
+/** Returns the exit code. */
+export async function benchEdge(args: readonly string[]): Promise<number> {
+  const options = parseArguments(args)
+  if (options.isHelp) {
+    say(help)
+    return 0
+  }
+  const report = await measureAll(options)
+  say(`\n${toEdgeText(report)}`)
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  }
+  const isClean = report.results.every(({ failures }) => failures === 0)
+  return isClean && judge(report).every(({ isMet }) => isMet) ? 0 : 1
+}
