@@ -24,7 +24,7 @@ const fileLimitMs = (file: string) => (runsAlone(file) ? 10 : needsBrokers(file)
 const wholeLimitMs = 45 * 60_000
 
 /** The running shop is measured against deadlines: nothing else may take the cores. */
-const runsAlone = (file: string) => /^tests\/(e2e|resilience|money)\//.test(file)
+const runsAlone = (file: string) => /^tests\/(browser|e2e|resilience|money)\//.test(file)
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 function report({ file, passed, failures, skips, facts, seconds }: FileResult): void {

@@ -86,6 +86,10 @@ async function answer(deps: FrontDeps, exchange: Exchange): Promise<void> {
     exchange.kind = 'live'
     return deps.live.followCart(visit, clientAddress, response)
   }
+  if (path === '/live/system') {
+    exchange.kind = 'live'
+    return deps.live.followSystem(visit, clientAddress, response)
+  }
   if (path.endsWith('.data') || path === '/__manifest') exchange.kind = 'data'
   const nonce = randomBytes(16).toString('base64')
   const made = await deps.pages().answer(toRequest(deps, exchange, { body, gone }), visit, nonce)

@@ -5,6 +5,7 @@ import {
   type RouteConfigEntry,
   route,
 } from '@react-router/dev/routes'
+import { officePages } from './routes/office/pages.ts'
 import type { Language } from './text/language.ts'
 
 /** The pages of the shop; each language has them all, so each has a name with its language. */
@@ -20,7 +21,19 @@ function shopPages(language: Language): RouteConfigEntry[] {
     at('sign-in', 'sign-in.tsx'),
     at('sign-up', 'sign-up.tsx'),
     at('sign-out', 'sign-out.ts'),
+    at('checkout', 'checkout.tsx'),
+    at('checkout/review', 'checkout-review.tsx'),
+    at('checkout/return', 'checkout-return.tsx'),
+    at('checkout/cancelled', 'checkout-cancelled.tsx'),
+    at('orders', 'orders.tsx'),
+    at('orders/:orderId', 'order.tsx'),
+    at('wishlist', 'wishlist.tsx'),
     at('account', 'account.tsx'),
+    at('account/addresses', 'account-addresses.tsx'),
+    at('account/security', 'account-security.tsx'),
+    at('account/data', 'account-data.tsx'),
+    at('account/export', 'account-export.ts'),
+    at('erased', 'erased.tsx'),
     at('*', 'not-found.ts'),
   ]
 }
@@ -30,10 +43,9 @@ const shopLayout = 'routes/shop/layout.tsx'
 export default [
   layout(shopLayout, { id: 'shop/en' }, shopPages('en')),
   route('fr', shopLayout, { id: 'shop/fr' }, shopPages('fr')),
-  route('office', 'routes/office/layout.tsx', [
-    index('routes/office/home.ts'),
-    route('products', 'routes/office/products.tsx'),
-  ]),
+  route('office', 'routes/office/layout.tsx', officePages),
   route('console', 'routes/console/layout.tsx', [index('routes/console/overview.tsx')]),
   route('language', 'routes/language.ts'),
+  route('sitemap.xml', 'routes/shop/sitemap.ts'),
+  route('robots.txt', 'routes/shop/robots.ts'),
 ] satisfies RouteConfig

@@ -6,15 +6,18 @@ export function EmptyState({
   title,
   text,
   action,
+  level: Heading = 'h2',
 }: {
   title: string
   text?: string
   action?: ReactNode
+  /** `h1` where nothing else is on the page. */
+  level?: 'h1' | 'h2'
 }) {
   return (
     <div className="empty">
       <HallIcon />
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {text && <p className="muted">{text}</p>}
       {action}
     </div>

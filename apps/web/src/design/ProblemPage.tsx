@@ -11,9 +11,12 @@ export function ProblemPage({ error }: { error: unknown }) {
   const { problem: words, ...text } = useShopText()
   const language = useLanguage()
   const { pathname, search } = useLocation()
-  const { title, body, canRetry } = describe(error, words)
+  const { title, body, canRetry, part } = describe(error, words)
+  const works = part === undefined ? [] : placesWithout(part)
   return (
     <main id="content" className="inside">
+      <title>{`${title} · ${text.name}`}</title>
+      <meta name="robots" content="noindex" />
       <div className="empty">
         <HallIcon />
         <h1>{title}</h1>
@@ -26,14 +29,51 @@ export function ProblemPage({ error }: { error: unknown }) {
           )}
           <Link to={localPath(language, '/')}>{text.goShopping}</Link>
         </div>
+        {works.length > 0 && (
+          <nav aria-labelledby="works" className="works">
+            <h2 id="works">{text.works.title}</h2>
+            <ul className="plain row">
+              {works.map((place) => (
+                <li key={place}>
+                  <Link to={localPath(language, addresses[place])}>{text.works[place]}</Link>
+                </li>
+              ))}
+            </ul>
+          </nav>
+        )}
       </div>
     </main>
   )
 }
 
+const addresses = {
+  home: '/',
+  search: '/search',
+  cart: '/cart',
+  orders: '/orders',
+  wishlist: '/wishlist',
+} as const
+type Place = keyof typeof addresses
+
+const owners: Readonly<Record<Place, string>> = {
+  home: 'products',
+  search: 'products',
+  cart: 'carts',
+  orders: 'orders',
+  wishlist: 'wishlists',
+}
+
+/** Where a visitor can go while a part is away. */
+function placesWithout(part: string): Place[] {
+  return (Object.keys(addresses) as Place[]).filter((place) => owners[place] !== part)
+}
+
 type Words = ReturnType<typeof useShopText>['problem']
 
-function describe(error: unknown, words: Words) {
+function describe(
+  error: unknown,
+  words: Words,
+): { title: string; body: string; canRetry: boolean; part?: string | undefined } {
   if (!isRouteErrorResponse(error)) {
     return { title: words.otherTitle, body: words.otherText, canRetry: true }
   }
@@ -46,7 +86,7 @@ function describe(error: unknown, words: Words) {
   }
   if (error.status >= 502 || error.status === 429) {
     const body = words.away[problem.part ?? ''] ?? words.awayText
-    return { title: words.awayTitle, body, canRetry: true }
+    return { title: words.awayTitle, body, canRetry: true, part: problem.part }
   }
   return { title: words.otherTitle, body: words.otherText, canRetry: true }
 }

@@ -74,3 +74,24 @@ export async function claimCart(page: Page): Promise<void> {
     : await page.call('getCurrentCart', {})
   await remember(page, answer.data)
 }
+
+/**
+ * Empties the basket after its content was bought. What cannot be taken out now stays to be seen; it
+ * is no reason to refuse an order that was made.
+ */
+export async function forgetCart(page: Page, cart: Cart): Promise<void> {
+  // A guest's next basket is a new one; the old one is removed with its age.
+  if (!page.visit.isSignedIn) return page.visit.keep({ cartId: null, cartCount: 0 })
+  let left = cart
+  try {
+    for (const { variantId } of cart.lines) {
+      const params = { cartId: cart.id, variantId }
+      left = (await page.call('removeCartLine', { params })).data
+    }
+  } catch (error) {
+    const problem = problemOf(error)
+    if (!problem) throw error
+    page.visit.log.warn({ code: problem.code }, 'A basket was not emptied after it was bought.')
+  }
+  await remember(page, left)
+}

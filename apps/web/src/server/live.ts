@@ -10,6 +10,8 @@ import type { Visit } from './visit.ts'
 export type Live = {
   /** Passes the events of the visitor's cart on until either side ends. */
   followCart(visit: Visit, clientAddress: string, response: ServerResponse): Promise<void>
+  /** Passes pictures of the system on; the API refuses who may not see them. */
+  followSystem(visit: Visit, clientAddress: string, response: ServerResponse): Promise<void>
   /** Streams that are open. */
   count(): number
   /** Ends every stream: browsers then connect again, to another replica. */
@@ -25,7 +27,8 @@ const headMs = 5_000
 // Browsers ask again after this many milliseconds.
 const retryMs = 2_000
 
-const path = '/api/v1/carts/{cartId}/events'
+const cartPath = '/api/v1/carts/{cartId}/events'
+const systemPath = '/api/v1/system/events'
 
 /** Server-sent events of the API, passed through with the visitor's own token. */
 export function createLive(options: { addresses: readonly string[]; logger: Logger }): Live {
@@ -71,7 +74,7 @@ export function createLive(options: { addresses: readonly string[]; logger: Logg
 
   async function pass(
     visit: Visit,
-    { cartId, clientAddress }: { cartId: string; clientAddress: string },
+    { path, clientAddress }: { path: string; clientAddress: string },
     response: ServerResponse,
   ): Promise<void> {
     const gone = new AbortController()
@@ -81,7 +84,7 @@ export function createLive(options: { addresses: readonly string[]; logger: Logg
     const pool = await choosePool()
     const answer = await pool.request({
       method: 'GET',
-      path: toPath(path, { cartId }, undefined),
+      path,
       headers: {
         accept: 'text/event-stream',
         'x-forwarded-for': clientAddress,
@@ -114,26 +117,39 @@ export function createLive(options: { addresses: readonly string[]; logger: Logg
     response.end()
   }
 
+  async function follow(
+    visit: Visit,
+    { path, clientAddress }: { path: string | undefined; clientAddress: string },
+    response: ServerResponse,
+  ): Promise<void> {
+    const key = visit.session?.idHash.toString('base64') ?? ''
+    // 204 tells a browser not to ask again.
+    if (path === undefined || !enter(key)) {
+      response.writeHead(204, { 'cache-control': 'no-store' }).end()
+      return
+    }
+    try {
+      await pass(visit, { path, clientAddress }, response)
+    } catch (error) {
+      if (!response.destroyed && !closing.signal.aborted) {
+        options.logger.warn({ error }, 'A stream of events ended.')
+      }
+      if (!response.headersSent) response.writeHead(503, { 'retry-after': '2' })
+      response.end()
+    } finally {
+      leave(key)
+    }
+  }
+
   return {
-    async followCart(visit, clientAddress, response) {
-      const { session } = visit
-      const key = session?.idHash.toString('base64') ?? ''
-      // 204 tells a browser not to ask again.
-      if (!session?.cartId || !enter(key)) {
-        response.writeHead(204, { 'cache-control': 'no-store' }).end()
-        return
-      }
-      try {
-        await pass(visit, { cartId: session.cartId, clientAddress }, response)
-      } catch (error) {
-        if (!response.destroyed && !closing.signal.aborted) {
-          options.logger.warn({ error }, 'A stream of a cart ended.')
-        }
-        if (!response.headersSent) response.writeHead(503, { 'retry-after': '2' })
-        response.end()
-      } finally {
-        leave(key)
-      }
+    followCart(visit, clientAddress, response) {
+      const cartId = visit.session?.cartId
+      const path = cartId ? toPath(cartPath, { cartId }, undefined) : undefined
+      return follow(visit, { path, clientAddress }, response)
+    },
+    followSystem(visit, clientAddress, response) {
+      const path = visit.isSignedIn ? systemPath : undefined
+      return follow(visit, { path, clientAddress }, response)
     },
     count: () => total,
     async close() {

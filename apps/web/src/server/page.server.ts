@@ -53,6 +53,11 @@ export function pageOf({ request, context }: PageArgs): Page {
   return page
 }
 
+/** What `meta` needs to know of a page. */
+export function pageDataOf({ language, url, visit }: Page): { language: Language; url: string } {
+  return { language, url: `${visit.publicUrl}${url.pathname}` }
+}
+
 /** The address of the sign-in, which leads back to the page. */
 export function signInPath(page: Page, more: Record<string, string> = {}): string {
   const next = `${page.url.pathname.replace(/\.data$/, '')}${page.url.search}`

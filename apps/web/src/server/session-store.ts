@@ -1,4 +1,5 @@
 import { type Database, sql } from '@halles/kit/database'
+import type { CheckoutDraft, PlacedCheckout } from './checkout-draft.ts'
 import type { Sealer } from './sealing.ts'
 
 /** What is kept encrypted. */
@@ -9,6 +10,10 @@ export type Secrets = {
   name?: string
   /** Tokens of orders that were placed as a guest, by order. */
   orderTokens?: Readonly<Record<string, string>>
+  /** What the checkout has been told so far. */
+  checkout?: CheckoutDraft
+  /** Where the last checkout led, for the same form sent once more. */
+  placed?: PlacedCheckout
 }
 
 export type Session = {

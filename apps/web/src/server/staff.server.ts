@@ -3,6 +3,7 @@ import { type Page, signInPath, thrownProblem, toThrown } from './page.server.ts
 
 /** What the office and the console offer to whom. */
 export const officePermissions = [
+  'products:read',
   'products:write',
   'orders:read',
   'orders:write',

@@ -1,3 +1,4 @@
+import { useEffect } from 'react'
 import {
   Form,
   Link,
@@ -14,6 +15,7 @@ import { officePermissions, requireStaff } from '../../server/staff.server.ts'
 import type { PageHandle } from '../../start.tsx'
 import { useOfficeText } from '../../text/office-text.ts'
 import { useLanguage } from '../../text/use-language.ts'
+import { Done } from './bits.tsx'
 import './office.css'
 
 export const handle: PageHandle = { startsNow: true }
@@ -29,15 +31,24 @@ export async function loader(args: LoaderFunctionArgs) {
 export default function OfficeLayout() {
   const { permissions, name } = useLoaderData<typeof loader>()
   const text = useOfficeText()
-  // What a role may not do is not offered. A page is added here and in routes.ts.
+  useSearchKey()
+  // What a role may not do is not offered. A page is added here and in pages.ts.
   const pages = [
-    { to: '/office/products', label: text.products, needs: 'products:write' },
+    { to: '/office', label: text.dashboard, needs: undefined },
+    { to: '/office/orders', label: text.orders, needs: 'orders:read' },
+    { to: '/office/products', label: text.products, needs: 'products:read' },
+    { to: '/office/prices', label: text.prices, needs: 'products:write' },
+    { to: '/office/imports', label: text.imports, needs: 'products:write' },
+    { to: '/office/customers', label: text.customers, needs: 'customers:read' },
+    { to: '/office/staff', label: text.staff, needs: 'rbac:read' },
+    { to: '/office/roles', label: text.roles, needs: 'rbac:read' },
+    { to: '/office/audit', label: text.audit, needs: 'rbac:read' },
     { to: '/console', label: text.console, needs: 'system:read' },
-  ].filter(({ needs }) => permissions.includes(needs))
+  ].filter(({ needs }) => needs === undefined || permissions.includes(needs))
   return (
     <div className="office">
       <a className="skip" href="#content">
-        {text.title}
+        {text.skip}
       </a>
       <header className="office-side">
         <Link className="office-name" to="/office">
@@ -48,7 +59,9 @@ export default function OfficeLayout() {
           <ul className="office-nav">
             {pages.map(({ to, label }) => (
               <li key={to}>
-                <NavLink to={to}>{label}</NavLink>
+                <NavLink to={to} end={to === '/office'} prefetch="intent">
+                  {label}
+                </NavLink>
               </li>
             ))}
           </ul>
@@ -66,11 +79,29 @@ export default function OfficeLayout() {
           </Link>
         </div>
       </header>
-      <main id="content" className="office-main">
+      <main id="content" className="office-main" tabIndex={-1}>
+        <Done />
         <Outlet />
       </main>
     </div>
   )
+}
+
+/** `/` leads to the search of the page, as in most tools that people know. */
+function useSearchKey(): void {
+  useEffect(() => {
+    const find = (event: KeyboardEvent) => {
+      const isTyping =
+        event.target instanceof HTMLElement && event.target.matches('input, textarea, select')
+      if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey) return
+      const field = document.querySelector<HTMLInputElement>('main input[type="search"]')
+      if (!field) return
+      event.preventDefault()
+      field.select()
+    }
+    addEventListener('keydown', find)
+    return () => removeEventListener('keydown', find)
+  }, [])
 }
 
 function LanguageChoice() {

@@ -9,6 +9,7 @@ import { useHydrated } from '../../design/use-hydrated.ts'
 import { useShopText } from '../../text/shop-text.ts'
 import type { action } from './cart.tsx'
 import { usePath } from './use-path.ts'
+import type { action as wish } from './wishlist.tsx'
 
 const tones = { in_stock: 'good', low_stock: 'warn', out_of_stock: 'bad' } as const
 const quantities = [1, 2, 3, 4, 5, 6, 8, 10, 12, 24]
@@ -18,17 +19,20 @@ export function AddToCart({ product }: { product: Product }) {
   const { variants, options } = product
   const firstForSale = variants.find(({ availability }) => availability !== 'out_of_stock')
   const [chosenId, choose] = useState((firstForSale ?? variants[0])?.id)
-  const fetcher = useFetcher<typeof action>()
+  const fetcher = useFetcher<typeof action | typeof wish>()
   const isHydrated = useHydrated()
   const text = useShopText()
   const path = usePath()
   const chosen = variants.find(({ id }) => id === chosenId)
   const isBusy = fetcher.state !== 'idle'
-  const refusal = fetcher.data?.refusal
+  const answer = fetcher.data
+  const refusal = answer && 'refusal' in answer ? answer.refusal : undefined
+  const isKept = answer !== undefined && 'kept' in answer
   return (
     <fetcher.Form className="stack" method="post" action={path('/cart')}>
       <input type="hidden" name="intent" value="add" />
       {isHydrated && <input type="hidden" name="stay" value="1" />}
+      <input type="hidden" name="from" value={path(`/products/${product.slug}`)} />
       {variants.length === 1 && chosen ? (
         <>
           <input type="hidden" name="variantId" value={chosen.id} />
@@ -92,10 +96,18 @@ export function AddToCart({ product }: { product: Product }) {
           {text.soldOut}
         </Button>
       )}
+      <p>
+        <Button look="plain" formAction={path('/wishlist')} name="wish" value="keep">
+          {text.wishes.keep}
+        </Button>
+      </p>
       <div aria-live="polite">
         {!isBusy && fetcher.data && !refusal && (
           <Notice tone="good">
-            {text.added} <Link to={path('/cart')}>{text.toCart}</Link>
+            {isKept ? text.wishes.kept : text.added}{' '}
+            <Link to={path(isKept ? '/wishlist' : '/cart')}>
+              {isKept ? text.wishes.look : text.toCart}
+            </Link>
           </Notice>
         )}
         {!isBusy && refusal && (

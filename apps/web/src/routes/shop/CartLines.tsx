@@ -1,5 +1,5 @@
 import type { CartLine } from '@halles/contracts/gen/http/carts'
-import { Form } from 'react-router'
+import { Form, Link } from 'react-router'
 import { Badge } from '../../design/Badge.tsx'
 import { Button } from '../../design/Button.tsx'
 import { Money } from '../../design/Money.tsx'
@@ -30,7 +30,9 @@ function Line({ line }: { line: CartLine }) {
     <article className="cart-line">
       <Picture of={{ name: title }} size={96} />
       <div className="cart-line-words">
-        <h2>{title}</h2>
+        <h2>
+          <Link to={path(`/products/${line.productId}`)}>{title}</Link>
+        </h2>
         {variantTitle !== 'Default Title' && <p className="muted small">{variantTitle}</p>}
         <p>
           <Money value={unitPrice} was={unitPriceWhenAdded} wasLabel={text.former} />

@@ -5,7 +5,7 @@ import { usePath } from './use-path.ts'
 
 /** The bottom of every page of the shop. */
 export function Footer({ stalls }: Pick<ShopFrame, 'stalls'>) {
-  const { footer, name, allGoods } = useShopText()
+  const { footer, name, allGoods, orders, wishlist } = useShopText()
   const path = usePath()
   return (
     <footer className="shop-footer">
@@ -19,6 +19,12 @@ export function Footer({ stalls }: Pick<ShopFrame, 'stalls'>) {
           <ul className="plain">
             <li>
               <Link to={path('/search')}>{allGoods}</Link>
+            </li>
+            <li>
+              <Link to={path('/orders')}>{orders}</Link>
+            </li>
+            <li>
+              <Link to={path('/wishlist')}>{wishlist}</Link>
             </li>
             {stalls.map(({ slug, name: stall }) => (
               <li key={slug}>

@@ -104,9 +104,11 @@ function Account({ name }: { name: string }) {
   const text = useShopText()
   const path = usePath()
   return (
-    <Menu label={<span className="shop-tool">{name || text.account}</span>}>
-      <div className="stack">
-        <Link to={path('/account')}>{text.account}</Link>
+    <Menu label={<span className="shop-tool">{name || text.yourAccount}</span>}>
+      <div className="stack menu-links">
+        <Link to={path('/account')}>{text.yourAccount}</Link>
+        <Link to={path('/orders')}>{text.orders}</Link>
+        <Link to={path('/wishlist')}>{text.wishlist}</Link>
         <Form method="post" action={path('/sign-out')} reloadDocument>
           <button className="button" data-look="quiet" type="submit">
             {text.signOut}

@@ -1,4 +1,10 @@
-import { type LoaderFunctionArgs, Outlet, useLoaderData, useRouteLoaderData } from 'react-router'
+import {
+  type HeadersFunction,
+  type LoaderFunctionArgs,
+  Outlet,
+  useLoaderData,
+  useRouteLoaderData,
+} from 'react-router'
 import { Notice } from '../../design/Notice.tsx'
 import { ProblemPage } from '../../design/ProblemPage.tsx'
 import { pageOf } from '../../server/page.server.ts'
@@ -18,6 +24,15 @@ export async function loader(args: LoaderFunctionArgs) {
     person: isSignedIn ? { name: session?.secrets.name ?? '' } : null,
     isSessionAway,
   }
+}
+
+/** When to come back, for whom a part that is away is no page. */
+export const headers: HeadersFunction = ({ errorHeaders, actionHeaders, loaderHeaders }) => {
+  const name = 'retry-after'
+  const value = [errorHeaders, actionHeaders, loaderHeaders]
+    .map((each) => each?.get(name))
+    .find(Boolean)
+  return value ? { [name]: value } : {}
 }
 
 export type ShopFrame = Awaited<ReturnType<typeof loader>>

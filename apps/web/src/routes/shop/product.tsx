@@ -8,6 +8,7 @@ import { shopText, useShopText } from '../../text/shop-text.ts'
 import { AddToCart } from './AddToCart.tsx'
 import { metaOf } from './meta.ts'
 import { ProductGrid } from './ProductGrid.tsx'
+import { describeProduct, pictureOf } from './product-data.ts'
 import { usePath } from './use-path.ts'
 
 export async function loader(args: LoaderFunctionArgs) {
@@ -37,7 +38,10 @@ export const meta: MetaFunction<typeof loader> = ({ loaderData }) => {
   const { product, language } = loaderData
   const description = product.descriptionHtml.replaceAll(/<[^>]*>/g, ' ').trim()
   const title = `${product.title} · ${shopText(language).name}`
-  return metaOf({ ...loaderData, title, description })
+  return [
+    ...metaOf({ ...loaderData, title, description, image: pictureOf(product) }),
+    { 'script:ld+json': describeProduct(loaderData) },
+  ]
 }
 
 export default function ProductPage() {
@@ -61,6 +65,21 @@ export default function ProductPage() {
             size={620}
             isFirst
           />
+          {product.images.length > 1 && (
+            <ul className="more-pictures">
+              {product.images.slice(1, 9).map((image) => (
+                <li key={image.url}>
+                  <a href={image.url}>
+                    <Picture
+                      of={{ name: slug, category, image }}
+                      alt={image.alt ?? title}
+                      size={140}
+                    />
+                  </a>
+                </li>
+              ))}
+            </ul>
+          )}
         </div>
         <div className="stack product-words">
           {vendor && <p className="product-vendor">{text.by(vendor)}</p>}

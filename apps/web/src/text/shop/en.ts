@@ -1,5 +1,8 @@
+import { buying } from './en-buying.ts'
+
 /** The shop in English; `fr.ts` has the same keys. */
 export const en = {
+  ...buying,
   name: 'Les Halles',
   tagline: 'The covered market, open all night',
   skip: 'Skip to the content',
@@ -15,7 +18,7 @@ export const en = {
   signIn: 'Sign in',
   signOut: 'Sign out',
   signUp: 'Open an account',
-  account: 'Your account',
+  yourAccount: 'Your account',
   otherLanguage: 'Français',
   footer: {
     about:
@@ -122,6 +125,17 @@ export const en = {
     VARIANT_NOT_FOUND: 'This article is no longer sold.',
     CURRENCY_MISMATCH: 'The basket holds prices in another currency.',
     INVALID_INPUT: 'Please look at the fields once more.',
+    INVALID_REQUEST: 'Please look at the fields once more.',
+    WRONG_PASSWORD: 'The present password is not right.',
+    VERSION_MISMATCH: 'It was changed meanwhile; this is how it is now.',
+    TOO_MANY_ADDRESSES: 'There are 20 addresses already; remove one first.',
+    WISHLIST_FULL: 'The wishlist is full.',
+    CART_EMPTY: 'The basket is empty.',
+    IDEMPOTENCY_KEY_REUSED: 'The basket changed meanwhile. Look at it once more, then buy.',
+    CHECKOUT_ABANDONED: 'That took too long and was undone. Nothing was bought; try once more.',
+    CHECKOUT_IN_PROGRESS: 'Your order is being made at this moment. Wait a little, then try again.',
+    ORDER_NOT_CANCELLABLE: 'The order cannot be cancelled any more.',
+    PAYMENT_DISPUTED: 'The payment is disputed; please write to us.',
     unavailable: 'This does not work right now. Please try again in a moment.',
     other: 'That did not work.',
   } as Record<string, string>,
@@ -129,6 +143,10 @@ export const en = {
     email: 'Please give an e-mail address, such as ada@example.com.',
     password: 'Please give at least 8 characters.',
     name: 'Please tell us your name.',
+    line1: 'Please give street and number.',
+    postalCode: 'Please give the postal code.',
+    city: 'Please give the town.',
+    country: 'Please choose a country.',
   },
   problem: {
     notFoundTitle: 'There is no such stall',

@@ -1,7 +1,9 @@
 import type { ShopText } from './en.ts'
+import { buying } from './fr-buying.ts'
 
 /** La boutique en français. */
 export const fr: ShopText = {
+  ...buying,
   name: 'Les Halles',
   tagline: 'Le marché couvert, ouvert toute la nuit',
   skip: 'Aller au contenu',
@@ -16,7 +18,7 @@ export const fr: ShopText = {
   signIn: 'Connexion',
   signOut: 'Se déconnecter',
   signUp: 'Créer un compte',
-  account: 'Votre compte',
+  yourAccount: 'Votre compte',
   otherLanguage: 'English',
   footer: {
     about:
@@ -123,6 +125,17 @@ export const fr: ShopText = {
     VARIANT_NOT_FOUND: 'Cet article n’est plus en vente.',
     CURRENCY_MISMATCH: 'Le panier contient des prix dans une autre devise.',
     INVALID_INPUT: 'Vérifiez les champs, s’il vous plaît.',
+    INVALID_REQUEST: 'Vérifiez les champs, s’il vous plaît.',
+    WRONG_PASSWORD: 'Le mot de passe actuel ne convient pas.',
+    VERSION_MISMATCH: 'Cela a changé entre-temps ; voici l’état actuel.',
+    TOO_MANY_ADDRESSES: 'Il y a déjà 20 adresses ; supprimez-en une.',
+    WISHLIST_FULL: 'La liste d’envies est pleine.',
+    CART_EMPTY: 'Le panier est vide.',
+    IDEMPOTENCY_KEY_REUSED: 'Le panier a changé entre-temps. Regardez encore, puis achetez.',
+    CHECKOUT_ABANDONED: 'C’était trop long et tout a été défait. Rien n’a été acheté ; réessayez.',
+    CHECKOUT_IN_PROGRESS: 'Votre commande se fait en ce moment. Patientez, puis réessayez.',
+    ORDER_NOT_CANCELLABLE: 'La commande ne peut plus être annulée.',
+    PAYMENT_DISPUTED: 'Le paiement est contesté ; écrivez-nous.',
     unavailable: 'Cela ne marche pas pour le moment. Réessayez dans un instant.',
     other: 'Cela n’a pas marché.',
   },
@@ -130,6 +143,10 @@ export const fr: ShopText = {
     email: 'Indiquez une adresse, par exemple ada@example.com.',
     password: 'Indiquez au moins 8 caractères.',
     name: 'Indiquez votre nom.',
+    line1: 'Indiquez la rue et le numéro.',
+    postalCode: 'Indiquez le code postal.',
+    city: 'Indiquez la ville.',
+    country: 'Choisissez un pays.',
   },
   problem: {
     notFoundTitle: 'Cet étal n’existe pas',
