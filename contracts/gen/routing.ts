@@ -670,6 +670,7 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": [
       "all",
       "cursor",
+      "customerId",
       "from",
       "limit",
       "minTotal",

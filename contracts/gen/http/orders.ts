@@ -208,9 +208,9 @@ export interface UnfinishedWork {
 }
 export interface Resumption {
   /**
-   * `nothing-to-do`: it had been finished, or is being worked on.
+   * `unfinished`: somebody else is at it, or it failed again.
    */
-  outcome: 'finished' | 'nothing-to-do'
+  outcome: 'finished' | 'unfinished' | 'nothing-to-do'
 }
 /**
  * What a day's work looks like. Days are of UTC; revenue is what was captured.
@@ -303,6 +303,10 @@ export interface ListOrdersQuery {
   cursor?: string
   status?: OrderStatus
   all: boolean
+  /**
+   * Of everybody's, this customer's.
+   */
+  customerId?: Id
   /**
    * The begin or the end of the order's id, 4 characters or more, or the begin of the e-mail.
    */
@@ -1286,6 +1290,11 @@ export const routes = {
         "all": {
           "type": "boolean",
           "default": false
+        },
+        "customerId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "Of everybody's, this customer's."
         },
         "q": {
           "type": "string",
@@ -6290,9 +6299,10 @@ export const routes = {
             "type": "string",
             "enum": [
               "finished",
+              "unfinished",
               "nothing-to-do"
             ],
-            "description": "`nothing-to-do`: it had been finished, or is being worked on."
+            "description": "`unfinished`: somebody else is at it, or it failed again."
           }
         },
         "required": [

@@ -72,6 +72,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
   const cache = createEdgeCache({ maxBytes, redis, logger, metrics })
   const closing = new AbortController()
   const load = createLoadMonitor()
+  const audit = createAudit(rbac, config.internalSecret)
   const pipeline = createPipeline({
     ...createGuards(config, { metrics, load, redis }),
     checkDoor: createDoor(config),
@@ -84,6 +85,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     },
     tokens,
     policy,
+    audit,
     catalogue: cache.catalogue,
     upstreams,
     isReady: lifecycle.isReady,
@@ -99,7 +101,6 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     // Anybody reaches this server; the metrics port tells it.
     readVitals: undefined,
   })
-  const audit = createAudit(rbac, config.internalSecret)
   const { figures: cacheFigures } = cache
   const own = { upstreams, audit, cacheFigures, closing: closing.signal }
   addOperations(server, {
