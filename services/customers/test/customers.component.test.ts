@@ -28,6 +28,7 @@ const opener = createOpener({ privateKeys: [authKey], contract: setCredentialsSe
 const config = {
   INTERNAL_SECRET: 'an internal secret of more than 32 characters',
   CREDENTIALS_PUBLIC_KEY: JSON.stringify(publicPart(authKey)),
+  RBAC_URLS: 'http://127.0.0.1:1',
   LOG_LEVEL: 'silent',
 }
 

@@ -50,10 +50,12 @@ function searchCondition(search: OrderSearch): Condition {
   const [first, last] = ['0', 'f'].map((digit) => toId(part, digit))
   return {
     name: 'part',
-    // Ids sort as their text does; the end is found by what is first in the reversed text.
+    // Ids sort as their text does; the end is found by what is first in the reversed text. An e-mail
+    // may begin as an id does.
     text: (parameter) =>
-      `(id between ${parameter()} and ${parameter()} or reverse(id::text) like ${parameter()})`,
-    values: [first, last, `${[...part].reverse().join('')}%`],
+      `(id between ${parameter()} and ${parameter()} or reverse(id::text) like ${parameter()}
+        or lower(email) like ${parameter()})`,
+    values: [first, last, `${[...part].reverse().join('')}%`, `${part}%`],
   }
 }
 
