@@ -18,7 +18,7 @@ import { readJson, readText, writeJson } from './files.ts'
 export const root = resolve(import.meta.dirname, '../..')
 
 /** Loaded from node_modules at run time: native code, and what most stacks never load. */
-const external = ['@node-rs/argon2', '@platformatic/kafka', 'rabbitmq-client']
+const external = ['@node-rs/argon2', '@platformatic/kafka', 'rabbitmq-client', 'sharp']
 
 type BundleRecord = { lock: string; entries: readonly string[]; inputs: Record<string, string> }
 

@@ -36,10 +36,32 @@ const bodies: Record<string, () => unknown> = {
   }),
   updateProduct: () => ({ title: 'Basket', tags: ['willow'] }),
   setPrice: () => price,
+  replaceVariants: () => ({
+    options: ['Size'],
+    variants: [
+      {
+        sku: `B-${unique()}`,
+        title: 'Large',
+        optionValues: ['L'],
+        price,
+        compareAtPrice: price,
+        quantity: 3,
+      },
+    ],
+  }),
+  changePrices: () => ({
+    selection: { variantIds: [someId], q: 'basket', category: 'Baskets' },
+    change: { basisPoints: -1_000 },
+    rounding: '99',
+    currency: 'EUR',
+    dryRun: true,
+  }),
   setStock: () => ({ quantity: 3 }),
   putRole: () => ({ permissions: ['orders:read'] }),
   putSubjectRoles: () => ({ roles: ['support'] }),
   discardDeadLetter: () => ({ reason: 'No more need.' }),
+  actOnPart: () => ({ action: 'slow', slowMs: 0 }),
+  scalePart: () => ({ replicas: 1 }),
   replayDeadLetters: () => ({
     service: 'carts',
     type: 'halles.products.price-changed.v1',
@@ -47,6 +69,12 @@ const bodies: Record<string, () => unknown> = {
     limit: 10,
     ratePerSecond: 50,
   }),
+}
+
+/** Queries that an operation cannot do without. */
+const queries: Record<string, string> = {
+  summarizeOrders: 'from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z',
+  addImage: 'alt=A%20basket',
 }
 
 /** Those whose `Idempotency-Key` is required. */
@@ -76,14 +104,22 @@ export async function createSamples(shop: Shop): Promise<(operation: string) => 
     eventId: 'evt_none',
     importId: randomUUID(),
     addressId: randomUUID(),
+    imageId: randomUUID(),
+    imageWidth: '640',
+    customerId: randomUUID(),
+    sessionId: randomUUID(),
     subjectId: randomUUID(),
     role: 'e2e-clerk',
     deadLetterId: 'none',
+    instanceId: 'nobody-1',
+    partOrInstance: 'nobody',
+    part: 'nobody',
     replicaService: 'carts',
     messageType: 'halles.products.price-changed.v1',
   }
   return (operation) => ({
     params,
+    query: queries[operation] ?? '',
     body:
       operation === 'placeOrder'
         ? newOrder(cart)

@@ -37,6 +37,11 @@ function toBody(route: RouteSource, refer: (schema: Schema) => SchemaObject): Sc
     }
   }
   if (!route.bodyType) return {}
+  if (route.bodyMediaTypes) {
+    const binary = { schema: { type: 'string', format: 'binary' } }
+    const content = Object.fromEntries(route.bodyMediaTypes.map((type) => [type, binary]))
+    return { requestBody: { required: true, content } }
+  }
   const type = route.bodyType === 'raw' ? 'application/json' : route.bodyType
   const schema = route.bodyType === 'raw' ? { type: 'object' } : { type: 'string' }
   return { requestBody: { required: true, content: { [type]: { schema } } } }
@@ -46,7 +51,7 @@ function toResponses(route: RouteSource, refer: (schema: Schema) => SchemaObject
   const responses: SchemaObject = {}
   for (const [status, schema] of Object.entries(route.responses)) {
     const description = descriptions[status] ?? 'Done.'
-    const type = route.stream ? 'text/event-stream' : 'application/json'
+    const type = route.stream ? 'text/event-stream' : (route.responseType ?? 'application/json')
     responses[status] =
       schema === null
         ? { description }

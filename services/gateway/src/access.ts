@@ -1,27 +1,28 @@
 import type { PublicRoute } from '@halles/contracts/gen/routing'
 import { AppError } from '@halles/kit/errors'
 import type { Policy } from '@halles/kit/policy'
-import type { TokenVerifier } from '@halles/kit/tokens'
+import type { Caller, TokenVerifier } from '@halles/kit/tokens'
 
 /**
  * Authenticates and authorizes by the route's contract; the services check again. Resolves when
- * the request may go on.
+ * the request may go on, with the caller where one is known.
  * Throws unauthenticated, forbidden, or unavailable while keys or policy are not known.
  */
 export async function checkAccess(
   { tokens, policy }: { tokens: TokenVerifier; policy: Policy },
   { access }: PublicRoute,
   authorization: string | undefined,
-): Promise<void> {
-  if (access.kind === 'public') return
+): Promise<Caller | undefined> {
+  if (access.kind === 'public') return undefined
   if (authorization === undefined) {
-    if (access.kind === 'optional') return
+    if (access.kind === 'optional') return undefined
     throw new AppError('unauthenticated', 'AUTHENTICATION_REQUIRED', 'Sign in first.')
   }
   // Only orders can tell a guest's order token; what is no access token is left to it.
-  if (access.kind === 'order-holder' && isOrderToken(authorization)) return
+  if (access.kind === 'order-holder' && isOrderToken(authorization)) return undefined
   const caller = await tokens.verify(authorization)
   if (access.permission !== undefined) policy.require(caller, access.permission)
+  return caller
 }
 
 /** Order tokens are signed by orders alone, with a secret of its own: they name no key. */

@@ -4,10 +4,11 @@ import { AppError } from '@halles/kit/errors'
 import type { Logger } from '@halles/kit/logging'
 import type { Metrics } from '@halles/kit/metrics'
 import type { Policy } from '@halles/kit/policy'
-import type { TokenVerifier } from '@halles/kit/tokens'
+import type { Caller, TokenVerifier } from '@halles/kit/tokens'
 import { formatTraceparent } from '@halles/kit/trace'
 import { checkAccess } from './access.ts'
 import { answerProblem, commonHeaders, type Exchange } from './answer.ts'
+import type { Audit } from './audit.ts'
 import type { CatalogueCache } from './catalogue-cache.ts'
 import type { Match, Matcher } from './match.ts'
 import type { ReadClient } from './pipeline/client.ts'
@@ -33,6 +34,7 @@ export type PipelineDeps = {
   limitRate: LimitRate<RateClass>
   tokens: TokenVerifier
   policy: Policy
+  audit: Audit
   catalogue: CatalogueCache
   upstreams: ReadonlyMap<string, Upstream>
   /** The server of the pages, where there is one, and how long it may take. */
@@ -102,7 +104,7 @@ function serveRoute(deps: PipelineDeps, exchange: Exchange, match: Match): Work 
   deps.shed(rule ? 'cached' : route.shed)
   startDeadline(exchange, route.deadlineMs)
   const limited = deps.limitRate(exchange, route.rate)
-  const admitted = after(limited, () => authorize(deps, exchange, route))
+  const admitted = after(limited, () => admit(deps, exchange, match))
   return after(admitted, () =>
     rule
       ? answerFromCache(deps, exchange, { route, rule, target })
@@ -155,14 +157,30 @@ function serveOwn(
   })
 }
 
+// What rbac takes.
+const maxTarget = 200
+
 /** Goes on at once when there is nothing to wait for. */
 function after(work: Work, next: () => Work): Work {
   return work ? work.then(next) : next()
 }
 
-function authorize(deps: PipelineDeps, { request }: Exchange, route: PublicRoute): Work {
+function admit(deps: PipelineDeps, { request }: Exchange, { route, path }: Match): Work {
   if (route.access.kind === 'public') return undefined
-  return checkAccess(deps, route, request.headers.authorization)
+  const checked = checkAccess(deps, route, request.headers.authorization)
+  return checked.then((caller) => recordDeed(deps, caller, { route, path }))
+}
+
+/** What the contract wants in the audit log is there before it is done, or it is not done. */
+function recordDeed(
+  { audit }: PipelineDeps,
+  caller: Caller | undefined,
+  { route, path }: Pick<Match, 'route' | 'path'>,
+): Work {
+  if (route.audit === undefined || !caller) return undefined
+  const actorId = caller.subjectId
+  const target = path.replace('/api/v1/', '').slice(0, maxTarget)
+  return audit.record({ actorId, action: route.audit, target, details: {} })
 }
 
 /** Counts the request, unless the server behind did. */

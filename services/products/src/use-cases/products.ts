@@ -18,6 +18,7 @@ import {
   variantNotFound,
 } from '../domain/product.ts'
 import { categoryKey, searchWords } from '../domain/search.ts'
+import { replaceVariants, type VariantEdit } from '../domain/variants.ts'
 import type { Deps, ListProducts, NewProduct } from '../ports.ts'
 
 type Editing = Pick<Deps, 'products' | 'catalogue' | 'clock' | 'newId'>
@@ -77,6 +78,15 @@ export async function updateProduct(
   edit: Edit,
 ) {
   return change(deps, productId, edit, (product) => patchProduct(product, patch))
+}
+
+export async function editVariants(
+  deps: Editing,
+  productId: string,
+  wanted: { options: string[]; variants: VariantEdit[] },
+  edit: Edit,
+) {
+  return change(deps, productId, edit, (product) => replaceVariants(product, wanted, stampOf(deps)))
 }
 
 export async function dropProduct(deps: Editing, productId: string, edit: Edit) {

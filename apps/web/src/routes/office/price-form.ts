@@ -40,7 +40,7 @@ export function toPriceChange({ kind, size, rounding, currency, ...which }: Pric
   if (typeof selection === 'string') return selection
   const change = kind === 'amount' ? amountOf(size, currency) : percentOf(size)
   if (!change) return 'NO_NUMBER'
-  const ending = rounding === '99' || rounding === '95' ? rounding : ('none' as const)
+  const ending: '99' | '95' | 'none' = rounding === '99' || rounding === '95' ? rounding : 'none'
   return { selection, change, rounding: ending, currency }
 }
 

@@ -1,5 +1,6 @@
 import {
   type ActionFunctionArgs,
+  data,
   Form,
   type LoaderFunctionArgs,
   useActionData,
@@ -8,10 +9,11 @@ import {
 import { Button } from '../../design/Button.tsx'
 import { Field } from '../../design/Field.tsx'
 import { Table } from '../../design/Table.tsx'
+import type { Refusal } from '../../server/form.server.ts'
 import { useOfficeText } from '../../text/office-text.ts'
 import { toAmountText } from './amount.ts'
 import { Hidden, Refused } from './bits.tsx'
-import { idOf, openOffice, stay, toDone } from './office.server.ts'
+import { idOf, openOffice, toDone } from './office.server.ts'
 import { ProductHead } from './ProductHead.tsx'
 import { ifMatch, loadProduct, refusedProduct } from './product.server.ts'
 import { optionPlaces, readVariants } from './variant-form.ts'
@@ -23,7 +25,10 @@ export async function action(args: ActionFunctionArgs) {
   const productId = idOf(args, 'productId')
   const form = await args.request.formData()
   const body = readVariants(form)
-  if ('fault' in body) return stay({ code: body.fault, fields: [] })
+  if ('fault' in body) {
+    const refusal: Refusal = { code: body.fault, fields: [] }
+    return data({ refusal, current: undefined }, { status: 422 })
+  }
   try {
     const params = { productId }
     await office.page.call('replaceVariants', { params, headers: ifMatch(form), body })
@@ -41,7 +46,7 @@ type Product = Awaited<ReturnType<typeof loadProduct>>['product']
 export default function ProductVariants() {
   const { product, mayWrite } = useLoaderData<typeof loader>()
   const answer = useActionData<typeof action>()
-  const current = answer && 'current' in answer ? answer.current : undefined
+  const current = answer?.current
   const text = useOfficeText()
   const canEdit = mayWrite && product.status !== 'removed'
   const currency = product.variants[0]?.price.currency ?? 'EUR'
