@@ -123,6 +123,7 @@ export async function inspect(page: Page, name: string): Promise<void> {
     await page.emulateMedia({ colorScheme: look.scheme })
     const path = join(screenshots, `${name}-${look.name}.png`)
     mkdirSync(dirname(path), { recursive: true })
+    await page.evaluate('scrollTo(0, 0)')
     await page.screenshot({ path, fullPage: true })
     const label = `${name}, ${look.name}, ${page.url()}`
     const wide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')

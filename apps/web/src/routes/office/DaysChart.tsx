@@ -34,23 +34,24 @@ export function DaysChart({ days, from, count }: { days: Day[]; from: string; co
     const date = new Date(Date.parse(from) + index * dayMs).toISOString().slice(0, 10)
     return { date, orders: sumDays(byDate.get(date) ?? []).orders }
   })
-  const most = Math.max(1, ...bars.map(({ orders }) => orders))
+  const most = Math.max(...bars.map(({ orders }) => orders))
   const total = bars.reduce((sum, { orders }) => sum + orders, 0)
+  const said = text.ordersInAll(total, most)
   return (
     <section className="panel stack" aria-label={text.ordersByDay}>
       <div className="office-head">
         <h2>{text.ordersByDay}</h2>
-        <span className="muted">{text.ordersInAll(total, most)}</span>
+        <span className="muted">{said}</span>
       </div>
       <svg
         className="office-chart"
         viewBox={`0 0 ${count * step} ${height}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={text.ordersInAll(total, most)}
+        aria-label={said}
       >
         {bars.map(({ date, orders }, index) => {
-          const size = orders === 0 ? 2 : Math.max(6, (orders / most) * (height - 6))
+          const size = orders === 0 ? 2 : Math.max(6, (orders / most) * height)
           return (
             <rect
               key={date}

@@ -82,9 +82,11 @@ export default function ProductStock() {
     <div className="stack">
       <ProductHead product={product} />
       <Refused refusal={answer?.refusal} />
-      {product.variants.map(({ id }) => (
-        <Form key={id} id={`v-${id}`} method="post" />
-      ))}
+      <div hidden>
+        {product.variants.map(({ id }) => (
+          <Form key={id} id={`v-${id}`} method="post" />
+        ))}
+      </div>
       <Table
         caption={text.pricesAndStock}
         columns={[

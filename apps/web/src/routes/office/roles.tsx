@@ -66,10 +66,14 @@ export default function Roles() {
       <PageHead title={text.roles} />
       <p className="muted">{text.rolesText}</p>
       <Refused refusal={answer?.refusal} />
-      {roles.map(({ role }) => (
-        <Form key={role} id={`role-${role}`} method="post" preventScrollReset />
-      ))}
-      <Matrix />
+      <div hidden>
+        {roles.map(({ role }) => (
+          <Form key={role} id={`role-${role}`} method="post" preventScrollReset />
+        ))}
+      </div>
+      <div className="office-whole">
+        <Matrix />
+      </div>
       {mayWrite && (
         <div className="office-two">
           <NewRole refused={answer?.refusal !== undefined} />

@@ -104,7 +104,13 @@ function Account({ name }: { name: string }) {
   const text = useShopText()
   const path = usePath()
   return (
-    <Menu label={<span className="shop-tool">{name || text.yourAccount}</span>}>
+    <Menu
+      label={
+        <span className="shop-tool">
+          <span className="shop-person">{name || text.yourAccount}</span>
+        </span>
+      }
+    >
       <div className="stack menu-links">
         <Link to={path('/account')}>{text.yourAccount}</Link>
         <Link to={path('/orders')}>{text.orders}</Link>

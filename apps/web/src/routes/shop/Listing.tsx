@@ -46,7 +46,7 @@ export function Listing({
         <Button look="quiet">{text.apply}</Button>
       </Form>
       {items.length > 0 ? (
-        <ProductGrid products={items} />
+        <ProductGrid products={items} level="h2" />
       ) : (
         <EmptyState
           title={text.noResults}

@@ -14,19 +14,26 @@ type Shown = Pick<
 >
 
 /** Products side by side, each a link to its page. */
-export function ProductGrid({ products }: { products: readonly Shown[] }) {
+export function ProductGrid({
+  products,
+  level = 'h3',
+}: {
+  products: readonly Shown[]
+  /** `h2` right below the page's title. */
+  level?: 'h2' | 'h3'
+}) {
   return (
     <ul className="product-grid">
       {products.map((product) => (
         <li key={product.id}>
-          <ProductCard product={product} />
+          <ProductCard product={product} level={level} />
         </li>
       ))}
     </ul>
   )
 }
 
-function ProductCard({ product }: { product: Shown }) {
+function ProductCard({ product, level: Heading }: { product: Shown; level: 'h2' | 'h3' }) {
   const { slug, title, category, image, availability } = product
   const text = useShopText()
   const path = usePath()
@@ -35,9 +42,9 @@ function ProductCard({ product }: { product: Shown }) {
       <Picture of={{ name: slug, category, image }} size={300} />
       <div className="product-card-words">
         {category && <p className="product-card-stall">{category}</p>}
-        <h3>
+        <Heading className="product-card-title">
           <Link to={path(`/products/${slug}`)}>{title}</Link>
-        </h3>
+        </Heading>
         <p className="product-card-price">
           <Price product={product} />
         </p>

@@ -66,6 +66,7 @@ export default function CartPage() {
     return (
       <div className="inside">
         <EmptyState
+          level="h1"
           title={text.cartEmpty}
           text={text.cartEmptyText}
           action={<ButtonLink to={path('/search')}>{text.goShopping}</ButtonLink>}

@@ -38,7 +38,7 @@ export default function Orders() {
         />
       )}
       <OrderList orders={items} />
-      {here.length > 0 && isSignedIn && <h2>{text.here}</h2>}
+      {here.length > 0 && isSignedIn && <p className="muted">{text.here}</p>}
       <OrderList orders={here} />
       {isSignedIn ? (
         <Pagination
@@ -65,9 +65,9 @@ function OrderList({ orders }: { orders: readonly (ListedOrder & { number: strin
       {orders.map(({ id, number, status, total, lineCount, placedAt }) => (
         <li key={id} className="panel order-item">
           <div>
-            <h3>
+            <h2>
               <Link to={path(`/orders/${id}`)}>{text.title(number)}</Link>
-            </h3>
+            </h2>
             <p className="muted small">
               <time dateTime={placedAt}>{formatDate(placedAt, language)}</time>
               {' · '}

@@ -145,7 +145,7 @@ export const buying = {
     },
     transfer: (total: string, reference: string) =>
       `Please transfer ${total} with the reference ${reference}. Your goods leave when it has arrived.`,
-    address: 'Delivered to',
+    address: 'Goes to',
     cancel: 'Cancel the order',
     cancelText: 'What you paid is returned. This cannot be undone.',
     cancelReason: 'Why? (optional)',

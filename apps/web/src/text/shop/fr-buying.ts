@@ -145,7 +145,7 @@ export const buying: typeof en = {
     },
     transfer: (total, reference) =>
       `Merci de virer ${total} avec la référence ${reference}. Vos produits partent dès réception.`,
-    address: 'Livrée à',
+    address: 'Adresse',
     cancel: 'Annuler la commande',
     cancelText: 'Ce que vous avez payé est rendu. C’est définitif.',
     cancelReason: 'Pourquoi ? (facultatif)',
