@@ -1598,7 +1598,7 @@ export const routes = {
             },
             "amountMinor": {
               "type": "integer",
-              "minimum": -99999999999,
+              "minimum": -999999,
               "maximum": 99999999999
             }
           },
