@@ -59,7 +59,7 @@ export function testProducts({ shop }: World, office: Office): void {
     await page.getByLabel('Option 1, row 1').fill('Small')
     await page.getByLabel('SKU, row 2').fill(sku)
     await page.getByLabel('Option 1, row 2').fill('Large')
-    await page.getByLabel('Price, row 2').fill('9.90')
+    await page.getByLabel('Price, row 2', { exact: true }).fill('9.90')
     await page.getByLabel('On hand, row 2').fill('7')
     await page.getByRole('button', { name: 'Save' }).click()
     await office.done(page, 'Saved.')
@@ -100,6 +100,7 @@ export function testProducts({ shop }: World, office: Office): void {
     const title = `Pears ${unique()}`
     await page.goto('/office/products')
     await page.getByRole('link', { name: 'New product' }).click()
+    await page.getByRole('heading', { level: 1, name: 'New product' }).waitFor()
     await page.getByLabel('Name').fill(title)
     await page.getByLabel('SKU').fill(`P-${unique()}`)
     await page.getByLabel('Price').fill('2.50')

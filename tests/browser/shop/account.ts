@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { eventually } from '@halles/kit/testing'
 import { newEmail } from '../../e2e/shop.ts'
 import { inspect, type World } from '../browser.ts'
 import { fillAddress, openAccount, password, signIn } from '../shopper.ts'
@@ -29,6 +30,23 @@ export function account({ open }: World): void {
     await other.waitForURL(/\/sign-in\?.*ended=1/)
     await inspect(other, 'shop/sign-in-ended')
     await signIn(other, email, 'another-way-to-the-market')
+  })
+
+  test('a browser that was left signed in elsewhere is signed out from here', async () => {
+    const email = newEmail()
+    const page = await open()
+    await openAccount(page, email)
+    const other = await open()
+    await signIn(other, email, password)
+    await page.goto('/account/security')
+    await page.getByText('This browser').waitFor()
+    await page.getByRole('button', { name: 'Sign out there: Chrome · Linux' }).click()
+    await page.getByRole('button', { name: /^Sign out there/ }).waitFor({ state: 'detached' })
+    // The door hears of it by a message.
+    await eventually(async () => {
+      await other.goto('/account/addresses')
+      assert.match(other.url(), /\/sign-in\?/)
+    })
   })
 
   test('name, addresses and e-mail are changed by their owner', async () => {

@@ -4,7 +4,7 @@ type Pictured = {
   /** A slug, or a title where there is none. */
   name: string
   category?: string | null
-  image?: { url: string; alt: string | null } | null
+  image?: { url: string; alt: string | null; id?: string; width?: number } | null
 }
 
 /** A product's picture, or the one that we draw; always square, so that nothing moves when it comes. */
@@ -26,6 +26,7 @@ export function Picture({
     <img
       className="picture"
       src={of.image?.url ?? pictureUrl(of.name, of.category)}
+      {...sourcesOf(of.image, size)}
       alt={alt}
       width={size}
       height={size}
@@ -34,4 +35,17 @@ export function Picture({
       {...(isFirst ? { fetchPriority: 'high' as const } : { loading: 'lazy' as const })}
     />
   )
+}
+
+const smaller = [320, 640]
+
+/** An uploaded picture lies there in several widths: the browser takes what its screen needs. */
+function sourcesOf(image: Pictured['image'], size: number) {
+  if (!image?.id || !image.width) return {}
+  const { url, width } = image
+  const folder = url.slice(0, url.lastIndexOf('/'))
+  const sources = smaller
+    .filter((each) => each < width)
+    .map((each) => `${folder}/${each}.webp ${each}w`)
+  return { srcSet: [...sources, `${url} ${width}w`].join(', '), sizes: `${size}px` }
 }

@@ -19,6 +19,9 @@ export type Refused = {
   short: Shortage[]
 }
 
+/** What the form showed of each variant, in the smallest unit. */
+export type ShownPrices = ReadonlyMap<string, number>
+
 /** Keeps what the checkout was told. What was refused or changed is bought under a key of its own. */
 export async function keepDraft(page: Page, draft: Omit<CheckoutDraft, 'key'>): Promise<void> {
   await page.visit.keep(({ secrets }) => ({
@@ -45,9 +48,9 @@ export function placedBefore(page: Page, key: string): PlacedCheckout | undefine
 /** Buys what the form showed at the total that it showed, or says by line why not. */
 export async function buy(
   page: Page,
-  sent: { cart: Cart; draft: CheckoutDraft; key: string; total: Money },
+  sent: { cart: Cart; draft: CheckoutDraft; key: string; total: Money; shown: ShownPrices },
 ): Promise<PlacedCheckout | Refused> {
-  const { cart, draft, key, total } = sent
+  const { cart, draft, key, total, shown } = sent
   const { email, address: shippingAddress, method: paymentMethod } = draft
   try {
     const { data: order } = await page.call('placeOrder', {
@@ -59,7 +62,7 @@ export async function buy(
     })
     return await keepPlaced(page, { key, order, cart })
   } catch (error) {
-    return refused(page, error, { cart, draft, total })
+    return refused(page, error, { cart, draft, total, shown })
   }
 }
 
@@ -83,8 +86,9 @@ async function keepPlaced(
 async function refused(
   page: Page,
   error: unknown,
-  { cart, draft, total }: { cart: Cart; draft: CheckoutDraft; total: Money },
+  sent: { cart: Cart; draft: CheckoutDraft; total: Money; shown: ShownPrices },
 ): Promise<Refused> {
+  const { cart, draft, total, shown } = sent
   const problem = problemOf(error)
   if (!problem) throw error
   const { status, code } = problem
@@ -97,19 +101,24 @@ async function refused(
   const lines = Array.isArray(problem.lines) ? problem.lines : []
   if (code === 'PRICE_CHANGED') {
     const totals = problem.totals as Totals
-    return { code, totals, shown: total, changed: changesIn(cart, lines), short: [] }
+    return { code, totals, shown: total, changed: changesIn(shown, lines), short: [] }
   }
   return { code, changed: [], short: code === 'OUT_OF_STOCK' ? shortagesIn(cart, lines) : [] }
 }
 
-type ProblemLine = { variantId: string; unitPrice: Money; requested: number; available: number }
+type ProblemLine = {
+  variantId: string
+  title: string
+  unitPrice: Money
+  requested: number
+  available: number
+}
 
-function changesIn(cart: Cart, lines: readonly ProblemLine[]): ChangedPrice[] {
-  const now = new Map(lines.map(({ variantId, unitPrice }) => [variantId, unitPrice]))
-  return cart.lines.flatMap(({ variantId, title, unitPrice: was }) => {
-    const price = now.get(variantId)
-    const isSame = price === undefined || price.amountMinor === was.amountMinor
-    return isSame ? [] : [{ variantId, title, was, now: price }]
+function changesIn(shown: ShownPrices, lines: readonly ProblemLine[]): ChangedPrice[] {
+  return lines.flatMap(({ variantId, title, unitPrice: now }) => {
+    const amountMinor = shown.get(variantId)
+    const isSame = amountMinor === undefined || amountMinor === now.amountMinor
+    return isSame ? [] : [{ variantId, title, was: { ...now, amountMinor }, now }]
   })
 }
 

@@ -2,6 +2,7 @@ import { createContext, data, type RouterContextProvider, redirect } from 'react
 import type { PageProblem } from '../problem.ts'
 import { type Language, languageOfPath, localPath, preferredLanguage } from '../text/language.ts'
 import type { ApiAnswer, ApiInput, ApiProblem, OperationName } from './api.ts'
+import { deviceOf } from './device.ts'
 import type { Visit } from './visit.ts'
 
 /** Who asks; set for each request by `createPages`. */
@@ -21,6 +22,8 @@ export type Page = {
   readonly visit: Visit
   readonly language: Language
   readonly url: URL
+  /** What its owner knows the browser by. */
+  readonly device: string | undefined
   /** A path of the shop in the page's language: `/cart` → `/fr/cart`. */
   path(to: string): string
   /**
@@ -41,6 +44,7 @@ export function pageOf({ request, context }: PageArgs): Page {
     visit,
     language,
     url,
+    device: deviceOf(request.headers),
     path,
     async call(operation, input) {
       try {

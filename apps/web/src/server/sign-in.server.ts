@@ -8,7 +8,8 @@ export async function signIn(
   credentials: { email: string; password: string },
 ): Promise<void> {
   try {
-    await page.visit.signIn(credentials)
+    const { device } = page
+    await page.visit.signIn({ ...credentials, ...(device === undefined ? {} : { device }) })
   } catch (error) {
     throw asRefusal(error, page)
   }

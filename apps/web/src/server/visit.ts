@@ -51,7 +51,7 @@ export type Visit = {
   /** Changes the session; a guest who has none gets one. */
   keep(change: SessionChange | ((session: Session) => SessionChange)): Promise<void>
   /** A new session in place of the one there was. @throws ApiProblem `INVALID_CREDENTIALS`, … */
-  signIn(credentials: { email: string; password: string }): Promise<void>
+  signIn(credentials: { email: string; password: string; device?: string }): Promise<void>
   signOut(): Promise<void>
   /** `Set-Cookie` headers for the answer. */
   readonly cookies: readonly string[]

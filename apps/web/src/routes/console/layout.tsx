@@ -29,7 +29,17 @@ export default function ConsoleLayout() {
           <HallIcon />
           <span>{text.title}</span>
         </Link>
-        <Tabs label={text.nav} tabs={[{ to: '/console', label: text.overview }]} />
+        <Tabs
+          label={text.nav}
+          tabs={[
+            { to: '/console', label: text.overview },
+            { to: '/console/dead-letters', label: text.work.deadLetters },
+            { to: '/console/provider-events', label: text.work.providerEvents },
+            { to: '/console/findings', label: text.work.findings },
+            { to: '/console/unfinished', label: text.work.unfinished },
+            { to: '/console/replicas', label: text.work.replicas },
+          ]}
+        />
         <div className="row console-foot">
           <Link to="/office" reloadDocument>
             {text.office}

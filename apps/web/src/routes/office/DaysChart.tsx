@@ -38,7 +38,7 @@ export function DaysChart({ days, from, count }: { days: Day[]; from: string; co
   const total = bars.reduce((sum, { orders }) => sum + orders, 0)
   const said = text.ordersInAll(total, most)
   return (
-    <section className="panel stack" aria-label={text.ordersByDay}>
+    <section className="panel stack">
       <div className="office-head">
         <h2>{text.ordersByDay}</h2>
         <span className="muted">{said}</span>

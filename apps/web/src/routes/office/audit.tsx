@@ -6,7 +6,7 @@ import { Table } from '../../design/Table.tsx'
 import type { Page } from '../../server/page.server.ts'
 import { useOfficeText } from '../../text/office-text.ts'
 import { Filters, Moment, PageHead } from './bits.tsx'
-import { openOffice, queryOf, readPage } from './office.server.ts'
+import { isId, openOffice, queryOf, readPage } from './office.server.ts'
 import { findPeople } from './people.server.ts'
 
 const limit = 50
@@ -22,11 +22,8 @@ export async function loader(args: LoaderFunctionArgs) {
   const { items, nextCursor } = await readPage(office.page, (cursor) =>
     readEntries(office.page, asked, cursor),
   )
-  const ids = items.flatMap(({ actorId, target }) => [actorId ?? '', ...subjectOf(target)])
-  const people = await findPeople(
-    office,
-    ids.filter((id) => id !== ''),
-  )
+  const ids = items.flatMap(({ actorId, target }) => [actorId ?? '', target.split(':')[1] ?? ''])
+  const people = await findPeople(office, ids.filter(isId))
   return { items, nextCursor, asked, people: Object.fromEntries(people) }
 }
 
@@ -61,9 +58,6 @@ function isAsked(entry: Entry, { q, action }: Asked): boolean {
   const words = [entry.actorId, entry.action, entry.target, ...entry.before, ...entry.after]
   return words.join(' ').toLowerCase().includes(q.toLowerCase())
 }
-
-const idPattern = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/i
-const subjectOf = (target: string) => idPattern.exec(target)?.slice(0, 1) ?? []
 
 export default function Audit() {
   const { items, nextCursor } = useLoaderData<typeof loader>()
@@ -117,7 +111,7 @@ function AuditFilters() {
   const { asked } = useLoaderData<typeof loader>()
   const text = useOfficeText()
   return (
-    <Filters>
+    <Filters label={text.searchAudit}>
       <Field
         label={text.searchAudit}
         name="q"
@@ -149,8 +143,8 @@ function Person({ id }: { id: string }) {
 }
 
 function Target({ of: target }: { of: string }) {
-  const [id] = subjectOf(target)
-  return id === target ? <Person id={id} /> : <span className="office-id">{target}</span>
+  const [kind, name = ''] = target.split(':', 2)
+  return kind === 'subject' ? <Person id={name} /> : <span className="office-id">{target}</span>
 }
 
 /** What came and what went, where lists were changed; other details by name. */

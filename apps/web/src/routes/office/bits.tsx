@@ -106,10 +106,10 @@ export function PageHead({ title, children }: { title: ReactNode; children?: Rea
 }
 
 /** The search of a list: a form that leads to the same page with what is sought. */
-export function Filters({ children }: { children: ReactNode }) {
+export function Filters({ label, children }: { label: string; children: ReactNode }) {
   const text = useOfficeText()
   return (
-    <Form role="search" className="office-filters">
+    <Form role="search" className="office-filters" aria-label={label}>
       {children}
       <Button look="quiet">{text.search}</Button>
     </Form>

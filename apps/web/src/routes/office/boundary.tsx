@@ -1,6 +1,6 @@
 import { isRouteErrorResponse, Outlet, useLocation } from 'react-router'
 import { ButtonLink } from '../../design/Button.tsx'
-import { EmptyState } from '../../design/EmptyState.tsx'
+import { HallIcon } from '../../design/HallIcon.tsx'
 import type { PageProblem } from '../../problem.ts'
 import { useOfficeText } from '../../text/office-text.ts'
 
@@ -14,23 +14,20 @@ export function ErrorBoundary({ error }: { error: unknown }) {
   const { pathname, search } = useLocation()
   const { title, text, canRetry } = describe(error, words)
   return (
-    <div className="empty-page">
-      <EmptyState
-        title={title}
-        text={text}
-        action={
-          <div className="row">
-            {canRetry && (
-              <ButtonLink reloadDocument to={`${pathname}${search}`}>
-                {words.again}
-              </ButtonLink>
-            )}
-            <ButtonLink look="quiet" to="/office">
-              {words.home}
-            </ButtonLink>
-          </div>
-        }
-      />
+    <div className="empty">
+      <HallIcon />
+      <h1>{title}</h1>
+      <p className="muted">{text}</p>
+      <div className="row">
+        {canRetry && (
+          <ButtonLink reloadDocument to={`${pathname}${search}`}>
+            {words.again}
+          </ButtonLink>
+        )}
+        <ButtonLink look="quiet" to="/office">
+          {words.home}
+        </ButtonLink>
+      </div>
     </div>
   )
 }

@@ -26,7 +26,7 @@ export default function Customers() {
   return (
     <div className="stack">
       <PageHead title={text.customers} />
-      <Filters>
+      <Filters label={text.searchCustomers}>
         <Field
           label={text.searchCustomers}
           name="q"

@@ -107,7 +107,7 @@ function Figure({ label, to, children }: { label: string; to?: string; children:
 function Waiting({ items }: { items: NonNullable<Loaded['orders']>['waiting'] }) {
   const text = useOfficeText()
   return (
-    <section className="stack" aria-label={text.waiting}>
+    <section className="stack">
       <h2>{text.waiting}</h2>
       {items === null && <Notice tone="warn">{text.partAway}</Notice>}
       {items?.length === 0 && <p className="muted">{text.nothingWaits}</p>}
@@ -142,7 +142,7 @@ function Waiting({ items }: { items: NonNullable<Loaded['orders']>['waiting'] })
 function LowStock({ items, hasMore }: NonNullable<Loaded['stock']>) {
   const text = useOfficeText()
   return (
-    <section className="stack" aria-label={text.lowStock}>
+    <section className="stack">
       <h2>{text.lowStock}</h2>
       {items === null && <Notice tone="warn">{text.partAway}</Notice>}
       {items?.length === 0 && <p className="muted">{text.nothingLow}</p>}

@@ -83,7 +83,8 @@ function useLookAgain(isRunning: boolean): void {
 
 function Rejected({ job }: { job: Job }) {
   const text = useOfficeText()
-  const reasons = Object.entries(job.rejectedByReason as Record<string, number>)
+  const byReason = Object.entries(job.rejectedByReason as Record<string, number>)
+  const reasons = byReason.filter(([, count]) => count > 0)
   return (
     <section className="stack">
       <h2>{text.rejected}</h2>
@@ -97,13 +98,10 @@ function Rejected({ job }: { job: Job }) {
       {job.rejected.length < job.rejectedTotal && (
         <p className="muted">{text.rejectedFirst(job.rejected.length)}</p>
       )}
-      <Table
-        caption={text.rejected}
-        columns={[{ label: text.line, isNumeric: true }, { label: text.reason }]}
-      >
+      <Table caption={text.rejected} columns={[{ label: text.line }, { label: text.reason }]}>
         {job.rejected.map(({ line, reason }, index) => (
           <tr key={index}>
-            <td className="end numeric">{line}</td>
+            <td className="numeric">{line}</td>
             <td>{reason}</td>
           </tr>
         ))}

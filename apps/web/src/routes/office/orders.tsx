@@ -51,7 +51,7 @@ export default function Orders() {
   return (
     <div className="stack">
       <PageHead title={text.orders} />
-      <Filters>
+      <Filters label={text.searchOrders}>
         <Field
           label={text.searchOrders}
           name="q"

@@ -126,7 +126,7 @@ export default function ProductImages() {
           </li>
         ))}
       </ul>
-      {canEdit && <Upload version={version} />}
+      {canEdit && <Upload key={version} version={version} />}
     </div>
   )
 }

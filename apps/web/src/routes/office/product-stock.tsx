@@ -18,11 +18,13 @@ import { Moment, Refused } from './bits.tsx'
 import { lowStock } from './low-stock.ts'
 import { idOf, isId, openOffice, toDone } from './office.server.ts'
 import { ProductHead } from './ProductHead.tsx'
+import { findPeople } from './people.server.ts'
 import { ifMatch, loadProduct } from './product.server.ts'
 
 export async function loader(args: LoaderFunctionArgs) {
   const loaded = await loadProduct(args)
-  const { page } = await openOffice(args, ['products:read'])
+  const office = await openOffice(args, ['products:read'])
+  const { page } = office
   const asked = page.url.searchParams.get('history') ?? ''
   const variant = loaded.product.variants.find(({ id }) => id === asked)
   if (!variant) return { ...loaded, history: undefined }
@@ -30,7 +32,10 @@ export async function loader(args: LoaderFunctionArgs) {
     params: { variantId: variant.id },
     query: { limit: 50 },
   })
-  return { ...loaded, history: { variant, items: found.items } }
+  const subjects = found.items.map(({ by }) => by).filter(isId)
+  const people = await findPeople(office, subjects)
+  const items = found.items.map((item) => ({ ...item, by: people.get(item.by)?.name ?? item.by }))
+  return { ...loaded, history: { variant, items } }
 }
 
 /** The price and the pieces of one variant, whichever of them was changed. */
@@ -207,6 +212,9 @@ function RowFields(seen: {
   ))
 }
 
+// Ids of people whose names its reader may not see, and of imports.
+const isLong = (by: string) => by.length > 35
+
 function History({ variant, items }: NonNullable<Loaded['history']>) {
   const text = useOfficeText()
   return (
@@ -235,7 +243,7 @@ function History({ variant, items }: NonNullable<Loaded['history']>) {
               <td className="end">
                 <Money value={to} />
               </td>
-              <td className="office-id">{by}</td>
+              <td className={isLong(by) ? 'office-id' : undefined}>{by}</td>
             </tr>
           ))}
         </Table>

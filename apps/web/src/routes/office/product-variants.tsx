@@ -49,6 +49,8 @@ export default function ProductVariants() {
   const current = answer?.current
   const text = useOfficeText()
   const canEdit = mayWrite && product.status !== 'removed'
+  // One more than there are: what is not needed is not in the way.
+  const places = optionPlaces.slice(0, product.options.length + 1)
   const currency = product.variants[0]?.price.currency ?? 'EUR'
   return (
     <div className="stack">
@@ -59,7 +61,7 @@ export default function ProductVariants() {
         <fieldset disabled={!canEdit} className="stack">
           <fieldset className="row">
             <legend className="field-label">{text.options}</legend>
-            {optionPlaces.map((place) => (
+            {places.map((place) => (
               <Field
                 key={place}
                 label={text.optionNumber(place + 1)}
@@ -73,7 +75,7 @@ export default function ProductVariants() {
             caption={text.variants}
             columns={[
               { label: text.sku },
-              ...optionPlaces.map((place) => ({
+              ...places.map((place) => ({
                 label: product.options[place] ?? text.optionNumber(place + 1),
               })),
               { label: text.priceIn(currency) },
@@ -83,11 +85,11 @@ export default function ProductVariants() {
             ]}
           >
             {product.variants.map((variant, index) => (
-              <Row key={variant.id} {...{ variant, index }} />
+              <Row key={variant.id} {...{ variant, index, places }} />
             ))}
             {canEdit &&
               blanks.map((blank) => (
-                <Row key={blank} index={product.variants.length + blank - 1} />
+                <Row key={blank} index={product.variants.length + blank - 1} places={places} />
               ))}
           </Table>
           <p className="muted small">{text.variantsNote}</p>
@@ -102,7 +104,15 @@ export default function ProductVariants() {
   )
 }
 
-function Row({ variant, index }: { variant?: Product['variants'][number]; index: number }) {
+function Row({
+  variant,
+  index,
+  places,
+}: {
+  variant?: Product['variants'][number]
+  index: number
+  places: readonly number[]
+}) {
   const text = useOfficeText()
   const of = (label: string) => text.ofVariant(label, index + 1)
   const compareAt = variant?.compareAtPrice
@@ -119,7 +129,7 @@ function Row({ variant, index }: { variant?: Product['variants'][number]; index:
           aria-label={of(text.sku)}
         />
       </td>
-      {optionPlaces.map((place) => (
+      {places.map((place) => (
         <td key={place}>
           <input
             className="input office-word"

@@ -90,7 +90,7 @@ function ProductFilters() {
   const { asked } = useLoaderData<typeof loader>()
   const text = useOfficeText()
   return (
-    <Filters>
+    <Filters label={text.searchProducts}>
       <Field
         label={text.searchProducts}
         name="q"

@@ -56,7 +56,7 @@ export default function Staff() {
       <PageHead title={text.staff} />
       {mayAssign && <Find />}
       <h2>{text.staffNow}</h2>
-      <Filters>
+      <Filters label={text.role}>
         <Select label={text.role} name="role" defaultValue={asked.role} key={asked.role}>
           <option value="">{text.every}</option>
           {roles.map((role) => (
@@ -104,14 +104,14 @@ function Find() {
   return (
     <section className="panel stack">
       <h2>{text.addStaff}</h2>
-      <Filters>
+      <p className="muted small">{text.addStaffHint}.</p>
+      <Filters label={text.addStaff}>
         <Field
           label={text.searchCustomers}
           name="q"
           type="search"
           defaultValue={asked.q}
           key={asked.q}
-          hint={text.addStaffHint}
         />
       </Filters>
       <div role="status">

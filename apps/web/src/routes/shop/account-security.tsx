@@ -8,12 +8,14 @@ import {
   useLoaderData,
   useSearchParams,
 } from 'react-router'
+import { Badge } from '../../design/Badge.tsx'
 import { Button } from '../../design/Button.tsx'
 import { Field } from '../../design/Field.tsx'
 import { Notice } from '../../design/Notice.tsx'
 import { refusalOf, textOf } from '../../server/form.server.ts'
 import { attempt, type Page, pageDataOf, pageOf, signInPath } from '../../server/page.server.ts'
 import { signInWhenKnown } from '../../server/sign-in.server.ts'
+import { formatDate } from '../../text/format.ts'
 import { useShopText } from '../../text/shop-text.ts'
 import { AccountFrame } from './AccountFrame.tsx'
 import { personalMeta } from './meta.ts'
@@ -21,21 +23,29 @@ import { personalMeta } from './meta.ts'
 export async function loader(args: LoaderFunctionArgs) {
   const page = pageOf(args)
   if (!page.visit.isSignedIn) throw redirect(signInPath(page))
-  const { data: me } = await attempt(page.call('getMe', {}))
-  return { ...pageDataOf(page), email: me?.data.email ?? null }
+  const [{ data: me }, { data: sessions }] = await Promise.all([
+    attempt(page.call('getMe', {})),
+    attempt(page.call('listSessions', {})),
+  ])
+  const email = me?.data.email ?? null
+  return { ...pageDataOf(page), email, sessions: sessions?.data.items ?? null }
 }
 
 export const meta = personalMeta<Awaited<ReturnType<typeof loader>>>(
   ({ account }) => account.security,
 )
 
-/** `password`, `email` or `everywhere`. */
+/** `password`, `email`, `session` or `everywhere`. */
 export async function action(args: ActionFunctionArgs) {
   const page = pageOf(args)
   const form = await args.request.formData()
   const intent = textOf(form, 'intent')
   try {
     if (intent === 'everywhere') return await signOutEverywhere(page)
+    if (intent === 'session') {
+      await page.call('endSession', { params: { sessionId: textOf(form, 'sessionId') } })
+      return redirect(page.path('/account/security'))
+    }
     return await (intent === 'email' ? changeEmail(page, form) : changePassword(page, form))
   } catch (error) {
     const { code, fields } = refusalOf(error)
@@ -79,15 +89,7 @@ export default function Security() {
       {!refused && done === 'email' && <Notice tone="good">{text.emailChanged}</Notice>}
       <PasswordForm />
       <EmailForm />
-      <section className="panel stack" aria-labelledby="sessions">
-        <h2 id="sessions">{text.sessionsTitle}</h2>
-        <p>{text.sessionsText}</p>
-        <Form method="post" reloadDocument>
-          <Button look="quiet" name="intent" value="everywhere">
-            {text.everywhere}
-          </Button>
-        </Form>
-      </section>
+      <Sessions />
     </AccountFrame>
   )
 }
@@ -171,6 +173,50 @@ function EmailForm() {
           error={isWrong('currentPassword') ? words.errors.WRONG_PASSWORD : undefined}
         />
         <Button>{text.changeEmail}</Button>
+      </Form>
+    </section>
+  )
+}
+
+function Sessions() {
+  const { sessions, language } = useLoaderData<typeof loader>()
+  const { account: text } = useShopText()
+  return (
+    <section className="panel stack" aria-labelledby="sessions">
+      <h2 id="sessions">{text.sessionsTitle}</h2>
+      <p>{text.sessionsText}</p>
+      {sessions === null && <Notice tone="warn">{text.sessionsAway}</Notice>}
+      <ul className="session-list">
+        {sessions?.map(({ id, device, lastUsedAt, isCurrent }) => (
+          <li key={id} className="order-item">
+            <span>
+              <strong>{text.session(device ?? '')}</strong>
+              <span className="muted small block">
+                {text.sessionUsed(formatDate(lastUsedAt, language))}
+              </span>
+            </span>
+            {isCurrent ? (
+              <Badge tone="good">{text.sessionHere}</Badge>
+            ) : (
+              <Form method="post">
+                <input type="hidden" name="sessionId" value={id} />
+                <Button
+                  look="plain"
+                  name="intent"
+                  value="session"
+                  aria-label={text.sessionEndOf(device ?? '')}
+                >
+                  {text.sessionEnd}
+                </Button>
+              </Form>
+            )}
+          </li>
+        ))}
+      </ul>
+      <Form method="post" reloadDocument>
+        <Button look="quiet" name="intent" value="everywhere">
+          {text.everywhere}
+        </Button>
       </Form>
     </section>
   )

@@ -13,7 +13,14 @@ import { Button, ButtonLink } from '../../design/Button.tsx'
 import { Notice } from '../../design/Notice.tsx'
 import { countriesIn } from '../../server/address.server.ts'
 import { readCart } from '../../server/cart.server.ts'
-import { buy, draftOf, placedBefore, quote, type Refused } from '../../server/checkout.server.ts'
+import {
+  buy,
+  draftOf,
+  placedBefore,
+  quote,
+  type Refused,
+  type ShownPrices,
+} from '../../server/checkout.server.ts'
 import type { PlacedCheckout } from '../../server/checkout-draft.ts'
 import { numberOf, textOf } from '../../server/form.server.ts'
 import { languageCookie } from '../../server/language-cookie.ts'
@@ -59,13 +66,19 @@ export async function action(args: ActionFunctionArgs) {
   }
   // A page that shows an older draft is shown anew: what is bought is what was seen.
   if (key !== draft.key) return redirect(page.path('/checkout/review'))
-  const outcome = await buy(page, { cart, draft, key, total })
+  const outcome = await buy(page, { cart, draft, key, total, shown: shownIn(form) })
   if ('orderId' in outcome) return goOn(page, outcome)
   const isAway = outcome.code === 'unavailable'
   return data(outcome, {
     status: isAway ? 503 : 409,
     headers: isAway ? { 'retry-after': '5' } : {},
   })
+}
+
+/** The prices that the page showed, for the difference: the basket may know the new ones by now. */
+function shownIn(form: FormData): ShownPrices {
+  const lines = form.getAll('shown').map((value) => String(value).split(' '))
+  return new Map(lines.map(([variantId = '', amountMinor]) => [variantId, Number(amountMinor)]))
 }
 
 /** To where it is paid. The way back from there has no language in it, so a cookie keeps it. */
@@ -83,6 +96,7 @@ export default function Review() {
   const path = usePath()
   const totals = refused?.totals ?? loaded.totals
   const total = formatMoney(totals.total, language)
+  const lines = priced(cart, refused)
   return (
     <div className="inside stack shop-page">
       <Steps at="review" />
@@ -95,7 +109,7 @@ export default function Review() {
               <h2 id="goods">{text.goods}</h2>
               <Link to={path('/cart')}>{text.changeBasket}</Link>
             </div>
-            <GoodsList lines={priced(cart, refused)} />
+            <GoodsList lines={lines} />
           </section>
           <section className="panel stack" aria-labelledby="to">
             <div className="section-head">
@@ -114,6 +128,14 @@ export default function Review() {
             <input type="hidden" name="key" value={key} />
             <input type="hidden" name="totalMinor" value={totals.total.amountMinor} />
             <input type="hidden" name="currency" value={totals.total.currency} />
+            {lines.map(({ variantId, unitPrice }) => (
+              <input
+                key={variantId}
+                type="hidden"
+                name="shown"
+                value={`${variantId} ${unitPrice.amountMinor}`}
+              />
+            ))}
             <Button size="large">
               {refused?.totals ? text.buyChanged(total) : text.buy(total)}
             </Button>
@@ -127,10 +149,11 @@ export default function Review() {
 
 /** The lines at the price of now, with what was shown before where it differs. */
 function priced({ lines }: Cart, refused: Refused | undefined) {
-  const now = new Map(refused?.changed.map((change) => [change.variantId, change.now]))
+  const changes = new Map(refused?.changed.map((change) => [change.variantId, change]))
   return lines.map((line) => {
-    const unitPrice = now.get(line.variantId) ?? line.unitPrice
-    const was = now.has(line.variantId) ? line.unitPrice : line.unitPriceWhenAdded
+    const change = changes.get(line.variantId)
+    const unitPrice = change?.now ?? line.unitPrice
+    const was = change?.was ?? line.unitPriceWhenAdded
     const total = { ...unitPrice, amountMinor: unitPrice.amountMinor * line.quantity }
     return { ...line, unitPrice, was, total }
   })

@@ -163,7 +163,7 @@ function Head() {
       {isWaiting && method === 'bank_transfer' && (
         <Notice>{text.transfer(formatMoney(total, language), number)}</Notice>
       )}
-      {isWaiting && redirectUrl !== null && (
+      {isWaiting && method === 'online' && redirectUrl !== null && (
         <p>
           <ButtonLink size="large" reloadDocument to={redirectUrl}>
             {payment.payNow(formatMoney(total, language))}

@@ -1,4 +1,6 @@
 import type { ConsoleText } from './en.ts'
+import { mapWords } from './fr-map.ts'
+import { workWords } from './fr-work.ts'
 
 /** La console en français. */
 export const fr: ConsoleText = {
@@ -6,23 +8,14 @@ export const fr: ConsoleText = {
   nav: 'Console',
   shop: 'Vers la boutique',
   office: 'Bureau',
-  overview: 'Vue d’ensemble',
-  parts: 'Parties',
-  part: 'Partie',
-  instance: 'Instance',
-  address: 'Adresse',
-  state: 'État',
-  states: {
-    ready: 'prête',
-    starting: 'démarre',
-    draining: 's’arrête',
-    unreachable: 'injoignable',
-  },
-  instances: 'Instances prêtes',
-  deadLetters: 'Lettres mortes',
-  waiting: 'Commandes en attente',
-  lag: 'Événements en retard',
-  cache: 'Réponses du cache',
-  asOf: (time) => `État à ${time} UTC`,
+  overview: 'Image vivante',
+  present: 'Présenter',
   signOut: 'Se déconnecter',
+  pages: 'Pages',
+  first: 'Au début',
+  next: 'Suite',
+  all: 'Tous',
+  search: 'Afficher',
+  map: mapWords,
+  work: workWords,
 }

@@ -152,7 +152,7 @@ export const en = {
   byPercent: 'by percent',
   byAmount: 'by an amount',
   howMuch: 'How much',
-  howMuchHint: '-10 makes it cheaper, 5 dearer',
+  howMuchHint: '-10 makes it cheaper, 5 more expensive',
   rounding: 'Rounding',
   roundings: { none: 'none', '99': 'to …,99', '95': 'to …,95' },
   preview: 'Preview',
