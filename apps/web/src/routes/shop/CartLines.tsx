@@ -8,6 +8,7 @@ import { formatMoney } from '../../text/format.ts'
 import { useShopText } from '../../text/shop-text.ts'
 import { useLanguage } from '../../text/use-language.ts'
 import { usePath } from './use-path.ts'
+import { variantName } from './variant-name.ts'
 
 /** What is in the basket, each line with its own small form. */
 export function CartLines({ lines }: { lines: readonly CartLine[] }) {
@@ -33,7 +34,7 @@ function Line({ line }: { line: CartLine }) {
         <h2>
           <Link to={path(`/products/${line.productId}`)}>{title}</Link>
         </h2>
-        {variantTitle !== 'Default Title' && <p className="muted small">{variantTitle}</p>}
+        {variantName(variantTitle) && <p className="muted small">{variantTitle}</p>}
         <p>
           <Money value={unitPrice} was={unitPriceWhenAdded} wasLabel={text.former} />
         </p>

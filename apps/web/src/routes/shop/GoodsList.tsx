@@ -2,6 +2,7 @@ import type { ReactNode } from 'react'
 import { Money } from '../../design/Money.tsx'
 import { Picture } from '../../design/Picture.tsx'
 import { useShopText } from '../../text/shop-text.ts'
+import { variantName } from './variant-name.ts'
 
 type Amount = { amountMinor: number; currency: string }
 type Goods = {
@@ -32,7 +33,7 @@ export function GoodsList({
           <div>
             <p className="goods-title">{line.title}</p>
             <p className="muted small">
-              {line.variantTitle !== 'Default Title' && `${line.variantTitle} · `}
+              {variantName(line.variantTitle) && `${line.variantTitle} · `}
               {order.pieces(line.quantity)}{' '}
               <Money value={line.unitPrice} was={line.was ?? null} wasLabel={former} />
             </p>

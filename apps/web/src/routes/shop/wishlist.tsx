@@ -23,6 +23,7 @@ import { useLanguage } from '../../text/use-language.ts'
 import './buying.css'
 import { personalMeta } from './meta.ts'
 import { usePath } from './use-path.ts'
+import { variantName } from './variant-name.ts'
 
 export async function loader(args: LoaderFunctionArgs) {
   const page = pageOf(args)
@@ -97,7 +98,7 @@ function Wish({ item }: { item: WishlistItem }) {
         <h2>
           <Link to={path(`/products/${productId}`)}>{title}</Link>
         </h2>
-        {variantTitle !== 'Default Title' && <p className="muted small">{variantTitle}</p>}
+        {variantName(variantTitle) && <p className="muted small">{variantTitle}</p>}
         <p>
           <Money value={price} was={priceWhenAdded} wasLabel={former} />
         </p>
