@@ -7,6 +7,10 @@ export type PublicRoute = {
   path: string
   access: { kind: string; permission?: string }
   rate: RateClass
+  /** In which order it is turned away under overload. */
+  shed: ShedClass
+  /** Milliseconds until the head of its answer. */
+  deadlineMs: number
   cache?: { maxAgeSeconds: number; staleWhileRevalidateSeconds: number; staleIfErrorSeconds: number }
   bodyLimitBytes?: number
   stream?: boolean
@@ -18,31 +22,56 @@ export type PublicRoute = {
 export const rates = {
   "read": {
     "perSecond": 100,
-    "burst": 400
+    "burst": 400,
+    "deadlineMs": 3000
   },
   "write": {
     "perSecond": 30,
-    "burst": 120
+    "burst": 120,
+    "deadlineMs": 10000
   },
   "checkout": {
     "perSecond": 5,
-    "burst": 20
+    "burst": 20,
+    "deadlineMs": 10000
   },
   "sign-in": {
     "perSecond": 2,
-    "burst": 20
+    "burst": 20,
+    "deadlineMs": 10000
   },
   "sign-up": {
     "perSecond": 2,
-    "burst": 20
+    "burst": 20,
+    "deadlineMs": 10000
   },
   "webhook": {
     "perSecond": 100,
-    "burst": 400
+    "burst": 400,
+    "deadlineMs": 10000
+  },
+  "page": {
+    "perSecond": 200,
+    "burst": 800,
+    "deadlineMs": 12000
   }
 } as const
 
 export type RateClass = keyof typeof rates
+
+export const shedding = {
+  "sign-up": 150,
+  "sign-in": 150,
+  "operator": 200,
+  "write": 250,
+  "read": 400,
+  "page": 400,
+  "checkout": 800,
+  "webhook": 1000,
+  "cached": 2000
+} as const
+
+export type ShedClass = keyof typeof shedding
 
 export const publicRoutes: readonly PublicRoute[] = [
   {
@@ -54,6 +83,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "public"
     },
     "rate": "sign-in",
+    "shed": "sign-in",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -65,6 +96,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "public"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -76,6 +109,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -87,6 +122,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -98,6 +135,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "public"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "cache": {
       "maxAgeSeconds": 60,
       "staleWhileRevalidateSeconds": 300,
@@ -114,6 +153,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "optional"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -125,6 +166,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -136,6 +179,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "optional"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -147,6 +192,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "optional"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -158,6 +205,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "optional"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -169,6 +218,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -180,6 +231,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "optional"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "stream": true,
     "query": []
   },
@@ -192,6 +245,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "public"
     },
     "rate": "sign-up",
+    "shed": "sign-up",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -203,6 +258,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -214,6 +271,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -225,6 +284,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "sign-in",
+    "shed": "sign-in",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -236,6 +297,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "sign-in",
+    "shed": "sign-in",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -247,6 +310,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -258,6 +323,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -269,6 +336,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -280,6 +349,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -291,6 +362,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -302,6 +375,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "sign-in",
+    "shed": "sign-in",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -314,6 +389,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -326,6 +403,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": [
       "cursor",
       "failedAfter",
@@ -345,6 +424,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:write"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -357,6 +438,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -369,6 +452,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -381,6 +466,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -393,6 +480,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -404,6 +493,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "public"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -415,6 +506,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "optional"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -426,6 +519,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "optional"
     },
     "rate": "checkout",
+    "shed": "checkout",
+    "deadlineMs": 10000,
     "idempotent": true,
     "query": []
   },
@@ -438,6 +533,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": [
       "all",
       "cursor",
@@ -454,6 +551,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "order-holder"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -465,6 +564,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "order-holder"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -476,6 +577,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "order-holder"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -487,6 +590,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "order-holder"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -499,6 +604,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "orders:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "idempotent": true,
     "query": []
   },
@@ -512,6 +619,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "orders:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -524,6 +633,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "orders:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "idempotent": true,
     "query": []
   },
@@ -537,6 +648,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "orders:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -549,6 +662,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -560,6 +675,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "public"
     },
     "rate": "webhook",
+    "shed": "webhook",
+    "deadlineMs": 10000,
     "bodyLimitBytes": 262144,
     "query": []
   },
@@ -573,6 +690,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": [
       "cursor",
       "limit",
@@ -590,6 +709,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -602,6 +723,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -614,6 +737,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "system:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": [
       "cursor",
       "limit"
@@ -629,6 +754,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "orders:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -640,6 +767,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "public"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "cache": {
       "maxAgeSeconds": 30,
       "staleWhileRevalidateSeconds": 60,
@@ -662,6 +791,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "public"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "cache": {
       "maxAgeSeconds": 30,
       "staleWhileRevalidateSeconds": 60,
@@ -679,6 +810,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "products:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -691,6 +824,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "products:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -703,6 +838,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "products:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -715,6 +852,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "products:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -727,6 +866,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "products:write"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -739,6 +880,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "products:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -751,6 +894,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "products:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "bodyLimitBytes": 16777216,
     "query": [
       "currency",
@@ -767,6 +912,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "products:write"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -779,6 +926,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "rbac:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -791,6 +940,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "rbac:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -803,6 +954,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "rbac:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -815,6 +968,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "rbac:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -827,6 +982,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "rbac:write"
     },
     "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -839,6 +996,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "permission": "rbac:read"
     },
     "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": [
       "cursor",
       "limit"
@@ -853,6 +1012,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -864,6 +1025,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   },
   {
@@ -875,6 +1038,8 @@ export const publicRoutes: readonly PublicRoute[] = [
       "kind": "signed-in"
     },
     "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
     "query": []
   }
 ]

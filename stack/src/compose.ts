@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { publicPart } from '@halles/kit/sealing-keys'
+import { defaultLimits, haproxyConfiguration } from './haproxy/configuration.ts'
 import { loadSecrets, type Secrets } from './secrets.ts'
 import {
   databasePlans,
@@ -11,17 +12,18 @@ import {
   environmentOf,
   type Instance,
   type Platform,
-  parts,
+  partsOf,
 } from './topology.ts'
 
-const help = `Writes deploy/compose/halles.yaml from the topology of npm start.
+const help = `Writes deploy/compose/halles.yaml and deploy/haproxy/haproxy.cfg from the topology of npm start.
 
-  node stack/src/compose.ts          the file
+  node stack/src/compose.ts          the files
   node stack/src/compose.ts --env    deploy/compose/.env with new passwords and keys, once
   node stack/src/compose.ts --help   this text
 `
 
-const folder = resolve(import.meta.dirname, '../../deploy/compose')
+const deploy = resolve(import.meta.dirname, '../../deploy')
+const folder = join(deploy, 'compose')
 const brokers = { queues: 'rabbitmq', topics: 'kafka' } as const
 const ports = { http: 8080, grpc: 9090, metrics: 9100 }
 const sandboxPort = 8181
@@ -56,6 +58,7 @@ const platform: Platform = {
   dataFolder: '/data',
   port: ports.http,
   host: '0.0.0.0',
+  edge: 'haproxy',
   publicUrl: `\${PUBLIC_URL:-http://localhost:\${HALLES_PORT:-8080}}`,
   logLevel: `\${LOG_LEVEL:-info}`,
   currency: `\${SHOP_CURRENCY:-EUR}`,
@@ -67,12 +70,13 @@ const platform: Platform = {
     addresses: {
       amqpUrl: `amqp://halles:${variable('RABBITMQ_PASSWORD')}@rabbitmq:5672`,
       kafkaBrokers: 'kafka:19092',
+      redisUrl: `redis://:${variable('REDIS_PASSWORD')}@redis:6379`,
     },
     kafkaAccess: {},
   },
 }
 
-const instances: Instance[] = parts.map((part) => ({
+const instances: Instance[] = partsOf(platform).map((part) => ({
   part,
   id: part.name,
   ports: Object.fromEntries(part.listens.map((kind) => [kind, ports[kind]])),
@@ -82,9 +86,11 @@ const instances: Instance[] = parts.map((part) => ({
 const inContainers: Readonly<Record<string, Record<string, string>>> = {
   'stripe-sandbox': {
     DATA_DIR: '/data',
-    WEBHOOK_URL: `http://gateway:${ports.http}/api/v1/webhooks/stripe`,
+    WEBHOOK_URL: `http://haproxy:${ports.http}/api/v1/webhooks/stripe`,
     PUBLIC_URL: `http://localhost:${sandboxPort}`,
   },
+  // Only containers of this network reach a gateway, and Docker chooses their addresses.
+  gateway: { TRUSTED_PROXIES: '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16' },
   payments: { STRIPE_API_BASE: `http://stripe-sandbox:${ports.http}` },
 }
 
@@ -100,7 +106,6 @@ function environmentIn(instance: Instance): Record<string, string> {
 function serviceOf(instance: Instance): Yaml {
   const { name, entry, database, listens, stage } = instance.part
   const published: Record<string, string> = {
-    gateway: `\${HALLES_PORT:-8080}:${ports.http}`,
     'stripe-sandbox': `127.0.0.1:${sandboxPort}:${ports.http}`,
   }
   const probe = `fetch('http://127.0.0.1:${ports.http}/readyz').then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))`
@@ -129,6 +134,54 @@ function serviceOf(instance: Instance): Yaml {
       : {}),
     // Longer than the drain of a service.
     stop_grace_period: stage > 1 ? '20s' : '15s',
+    restart: 'unless-stopped',
+    mem_limit: '512m',
+    cpus: 1,
+  }
+}
+
+const httpsPort = 8443
+const changesPort = 8079
+
+/** The text of `haproxy.cfg`: for containers, which find the gateways by their name. */
+export function haproxyFile(): string {
+  return haproxyConfiguration({
+    gateways: { kind: 'named', name: 'gateway', port: ports.http, atMost: 16 },
+    http: { host: '*', port: ports.http },
+    tls: {
+      ...{ host: '*', port: httpsPort, isRequired: false },
+      certificate: { variable: 'CERTIFICATE' },
+    },
+    proxyNetworks: { variable: 'PROXY_NETWORKS' },
+    metrics: { host: '*', port: ports.metrics },
+    changesPort,
+    revision: 'deployed',
+    limits: defaultLimits,
+  })
+}
+
+function haproxy(): Yaml {
+  const probe = `exec 3<>/dev/tcp/127.0.0.1/${ports.metrics} && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q deployed <&3`
+  return {
+    image: 'haproxy:2.8.15-bookworm',
+    environment: {
+      CERTIFICATE: `\${CERTIFICATE:+/certificate.pem}`,
+      PROXY_NETWORKS: `\${PROXY_NETWORKS:-}`,
+    },
+    ports: [`\${HALLES_PORT:-8080}:${ports.http}`, `\${HALLES_HTTPS_PORT:-8443}:${httpsPort}`],
+    expose: [String(ports.metrics)],
+    volumes: [
+      '../haproxy:/usr/local/etc/haproxy:ro',
+      `\${CERTIFICATE:-/dev/null}:/certificate.pem:ro`,
+    ],
+    depends_on: { gateway: { condition: 'service_healthy' } },
+    healthcheck: {
+      test: ['CMD', 'bash', '-c', probe],
+      interval: '10s',
+      timeout: '5s',
+      retries: 6,
+    },
+    stop_grace_period: '20s',
     restart: 'unless-stopped',
     mem_limit: '512m',
     cpus: 1,
@@ -176,7 +229,7 @@ export function composeFile(): string {
   const content = {
     name: 'halles',
     include: ['brokers.yaml'],
-    services: { postgres: postgres(), ...Object.fromEntries(services) },
+    services: { postgres: postgres(), haproxy: haproxy(), ...Object.fromEntries(services) },
     volumes: { postgres: {}, 'stripe-sandbox': {} },
   }
   return `# Written by node stack/src/compose.ts from the topology: change that. See README.md here.\n${toYaml(content)}`
@@ -242,6 +295,7 @@ function main(): void {
     writeFileSync(join(folder, '.env'), lines.join(''), { mode: 0o600, flag: 'wx' })
   } else {
     writeFileSync(join(folder, 'halles.yaml'), composeFile())
+    writeFileSync(join(deploy, 'haproxy/haproxy.cfg'), haproxyFile())
   }
 }
 

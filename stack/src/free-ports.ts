@@ -31,7 +31,9 @@ export async function choosePorts(
   previous: Readonly<Record<string, number>>,
 ): Promise<Record<string, number>> {
   const chosen: Record<string, number> = {}
-  const taken = new Set<number>()
+  // Of instances that do not listen just now too: they come back to their ports.
+  const others = Object.entries(previous).filter(([name]) => !names.includes(name))
+  const taken = new Set(others.map(([, port]) => port))
   const highest = Math.max(lowestPort + names.length + 1_000, ephemeralStart())
   let candidate = randomInt(lowestPort, highest)
   for (const name of names) {

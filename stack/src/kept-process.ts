@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { AppError } from '@halles/kit/errors'
+import { freezeTree, type MarkedProcess, thawAll } from './processes.ts'
 
-export type ProcessState = 'stopped' | 'starting' | 'ready' | 'waiting' | 'stopping'
+/** `waiting`: it crashed and is started again soon; `frozen`: it was ready and stands still. */
+export type ProcessState = 'stopped' | 'starting' | 'ready' | 'frozen' | 'waiting' | 'stopping'
 
 export type KeptProcessOptions = {
   name: string
@@ -9,7 +11,8 @@ export type KeptProcessOptions = {
   launch(): Promise<ChildProcess>
   /** Resolves true when the process can work, false when the signal ended the wait. */
   untilReady(child: ChildProcess, signal: AbortSignal): Promise<boolean>
-  askToStop(child: ChildProcess): void
+  /** `isHurried`: its callers end too, so that it need not wait until they have gone elsewhere. */
+  askToStop(child: ChildProcess, isHurried: boolean): void
   /** A process that is not ready after this long is killed and counts as crashed. */
   readyTimeoutMs: number
   /** A process that was asked to stop is killed after this long. */
@@ -25,9 +28,15 @@ export type KeptProcess = {
   name: string
   /** Resolves when the process is ready; rejects when it gives up or is stopped before. */
   start(): Promise<void>
-  stop(): Promise<void>
+  stop(how?: { isHurried: boolean }): Promise<void>
   /** Kills the process and its group at once and does not restart it. */
   kill(): void
+  /**
+   * Lets the process `pid` (the child itself) and all below it stand still until `thaw`; a stop or
+   * the end of the child thaws what is left. Throws `NOT_READY` unless it is ready.
+   */
+  freeze(pid?: number): void
+  thaw(): void
   status(): { state: ProcessState; pid: number | undefined; restarts: number }
 }
 
@@ -39,11 +48,18 @@ export function createKeptProcess(options: KeptProcessOptions): KeptProcess {
   let state: ProcessState = 'stopped'
   let child: ChildProcess | undefined
   let restarts = 0
+  let isStopHurried = false
+  let frozen: readonly MarkedProcess[] = []
   let kept: { stopped: AbortController; ready: Promise<void>; ended: Promise<void> } | undefined
 
   function change(next: ProcessState, reason?: string): void {
     state = next
     options.onChange(reason === undefined ? { state } : { state, reason })
+  }
+
+  function release(): void {
+    thawAll(frozen)
+    frozen = []
   }
 
   async function runOnce(stopped: AbortSignal, onReady: () => void): Promise<Run> {
@@ -59,15 +75,18 @@ export function createKeptProcess(options: KeptProcessOptions): KeptProcess {
     const over = new AbortController()
     const readyTimer = setTimeout(() => killGroup(current), options.readyTimeoutMs)
     let killTimer: NodeJS.Timeout | undefined
+    let readyAtMs: number | undefined
     const askToStop = () => {
+      // What stands still cannot end.
+      release()
       change('stopping')
       killTimer = setTimeout(() => killGroup(current), options.stopTimeoutMs)
-      options.askToStop(current)
+      // One that still starts may not listen to what only the ready are told.
+      options.askToStop(current, isStopHurried && readyAtMs !== undefined)
     }
     if (stopped.aborted) askToStop()
     else stopped.addEventListener('abort', askToStop, { once: true })
 
-    let readyAtMs: number | undefined
     const isReady = await Promise.race([
       options.untilReady(current, over.signal),
       exited.then(() => false),
@@ -80,6 +99,7 @@ export function createKeptProcess(options: KeptProcessOptions): KeptProcess {
     }
     const reason = await exited
     over.abort()
+    release()
     clearTimeout(killTimer)
     stopped.removeEventListener('abort', askToStop)
     child = undefined
@@ -127,14 +147,30 @@ export function createKeptProcess(options: KeptProcessOptions): KeptProcess {
   return {
     name,
     start,
-    async stop() {
+    async stop({ isHurried } = { isHurried: false }) {
       const current = kept
+      isStopHurried = isHurried
       current?.stopped.abort()
       await current?.ended
     },
     kill() {
       kept?.stopped.abort()
       if (child) killGroup(child)
+      release()
+    },
+    freeze(pid = child?.pid) {
+      if (state === 'frozen') return
+      if (state !== 'ready' || pid === undefined) {
+        const message = `${name} is ${state}; only what is ready can be frozen.`
+        throw new AppError('conflict', 'NOT_READY', message)
+      }
+      frozen = freezeTree(pid)
+      change('frozen')
+    },
+    thaw() {
+      if (state !== 'frozen') return
+      release()
+      change('ready')
     },
     status: () => ({ state, pid: child?.pid, restarts }),
   }

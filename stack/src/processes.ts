@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorCode, readText } from './files.ts'
 
@@ -72,4 +73,64 @@ export async function untilGone(pid: number, limitMs: number): Promise<boolean> 
     await delay(20)
   }
   return true
+}
+
+/** A process and when it started, so that another one that got its id later is left alone. */
+export type MarkedProcess = { pid: number; startMark: string }
+
+/**
+ * Lets a process and all below it stand still, in whatever groups and sessions they are (each
+ * backend of PostgreSQL has its own), and returns them.
+ */
+export function freezeTree(pid: number): MarkedProcess[] {
+  const still = new Map<number, string>()
+  // Parents first, so that they start nobody more; then again until nobody new is found.
+  for (let found = [pid]; found.length > 0; ) {
+    for (const each of found) {
+      still.set(each, startMark(each))
+      signalProcess(each, 'SIGSTOP')
+    }
+    found = descendantsOf(pid).filter((each) => !still.has(each))
+  }
+  return [...still].map(([each, mark]) => ({ pid: each, startMark: mark }))
+}
+
+/** Lets processes go on that were frozen; those that are gone do not matter. */
+export function thawAll(processes: readonly MarkedProcess[]): void {
+  for (const { pid, startMark: mark } of processes) {
+    if (startMark(pid) === mark) signalProcess(pid, 'SIGCONT')
+  }
+}
+
+/** A process and all below it, as {@link thawAll} takes them. */
+export function treeOf(pid: number): MarkedProcess[] {
+  return [pid, ...descendantsOf(pid)].map((each) => ({ pid: each, startMark: startMark(each) }))
+}
+
+function descendantsOf(pid: number): number[] {
+  const children = Map.groupBy(parents(), ([, parent]) => parent)
+  const found: number[] = []
+  for (const [child] of children.get(pid) ?? []) found.push(child)
+  for (const each of found) {
+    for (const [child] of children.get(each) ?? []) found.push(child)
+  }
+  return found
+}
+
+/** The id of every process with that of its parent. */
+function parents(): [child: number, parent: number][] {
+  if (process.platform !== 'linux') {
+    const text = execFileSync('ps', ['-axo', 'pid=,ppid='], { encoding: 'utf8' })
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => {
+        const [child = '', parent = ''] = line.trim().split(/\s+/)
+        return [Number(child), Number(parent)]
+      })
+  }
+  return readdirSync('/proc').flatMap((name): [number, number][] => {
+    const parent = /^\d+$/.test(name) ? parentOf(Number(name)) : undefined
+    return parent === undefined ? [] : [[Number(name), parent]]
+  })
 }

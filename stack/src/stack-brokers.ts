@@ -30,8 +30,7 @@ export function readWanted(env: BrokersWanted['env'], areLocal: boolean): Broker
     given: {
       ...(amqpUrl ? { amqpUrl } : {}),
       ...(kafkaBrokers ? { kafkaBrokers } : {}),
-      // Without --brokers no part reads it yet: whether it answers must not matter.
-      ...(redisUrl && areLocal ? { redisUrl } : {}),
+      ...(redisUrl ? { redisUrl } : {}),
     },
     areLocal,
     env,

@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { AppError } from '@halles/kit/errors'
-import { bundleOf, checkEntries, isBundled, root } from './bundle.ts'
+import { checkEntries, isBundled } from './bundle.ts'
 import { listenForControl } from './control.ts'
 import { checkFreeSpace, lockDataFolder, openDataFolder } from './data-folder.ts'
+import { chooseEdge, type Edge, type EdgeWanted, openEdge } from './edge.ts'
 import { createEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts'
-import { readJson, writeJson } from './files.ts'
 import { untilAdministratorCanSignIn } from './first-sign-in.ts'
-import { choosePorts, isPortFree } from './free-ports.ts'
+import { createFleet } from './fleet.ts'
+import { isPortFree } from './free-ports.ts'
 import type { KeptProcessOptions } from './kept-process.ts'
 import { createLogs, type Logs } from './logs.ts'
 import { checkChoice, type MessagingChoice, recordChoice } from './messaging-choice.ts'
@@ -16,20 +17,22 @@ import { findPostgresHome, saveHome } from './postgres-home.ts'
 import { type Report, reportChanges } from './report.ts'
 import { loadSecrets } from './secrets.ts'
 import { type BrokersWanted, choiceOf, openStackBrokers } from './stack-brokers.ts'
-import { createNodeProcess, createSupervisor, type Member, stopLeftovers } from './supervisor.ts'
+import { createSupervisor, type Member, stopLeftovers } from './supervisor.ts'
 import {
   connectionsFor,
   databasePlans,
   databaseRoles,
-  environmentOf,
   type Instance,
+  instancesFor,
   type Platform,
   partsOf,
   planInstances,
 } from './topology.ts'
+import { createVerbs } from './verbs.ts'
 
-export type StackOptions = Omit<Platform, 'secrets' | 'messaging'> & {
+export type StackOptions = Omit<Platform, 'secrets' | 'messaging' | 'edge'> & {
   brokers: BrokersWanted
+  edge: EdgeWanted
   replicas: Readonly<Record<string, number>>
   report: Report
 }
@@ -37,6 +40,8 @@ export type StackOptions = Omit<Platform, 'secrets' | 'messaging'> & {
 export type Stack = {
   platform: Platform
   instances: readonly Instance[]
+  /** HAProxy, where it is the edge. */
+  edge: Edge | undefined
   stop(): Promise<void>
   /** Ends everything at once, without a drain. */
   kill(): void
@@ -63,7 +68,7 @@ type Assembly = { undo: Undo; stop(): Promise<void>; signal: AbortSignal }
 async function assemble(options: StackOptions, assembly: Assembly): Promise<Stack> {
   const { report, port } = options
   const { undo, signal } = assembly
-  const entries = partsOf(options).map(({ entry }) => entry)
+  const entries = partsOf({ stripe: options.stripe }).map(({ entry }) => entry)
   const dataFolder = openDataFolder(options.dataFolder)
   const url = `http://localhost:${port}`
   const lock = lockDataFolder(dataFolder, url)
@@ -71,14 +76,18 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
   const left = await stopLeftovers(dataFolder)
   if (left > 0) report.note(`Ended ${left} processes that an earlier start left behind.`)
   await checkPort(port, options.host)
+  const { https } = options.edge
+  if (https) await checkPort(https.port, options.host, '--https-port')
   checkEntries(entries)
 
   const platform: Platform = {
     ...options,
     dataFolder,
+    edge: await chooseEdge(options.edge, { report, signal }),
     secrets: loadSecrets(dataFolder, databaseRoles),
   }
   const planned = planInstances(platform, options.replicas)
+  const maxInstances = instancesFor(planned.length)
   const logs = createLogs({
     folder: join(dataFolder, 'logs'),
     maxBytes: 10 * 1024 * 1024,
@@ -89,12 +98,18 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
     },
   })
   undo.push(() => logs.close())
-  const supervisor = createSupervisor({ dataFolder, url, onProblem: report.problem })
+  let edge: Edge | undefined
+  const supervisor = createSupervisor({
+    ...{ dataFolder, url, onProblem: report.problem },
+    onListed(part, gateways) {
+      if (part === 'gateway') edge?.follow(gateways.map(toAddress))
+    },
+  })
   const watch = reportChanges(report, () => supervisor.record())
 
   const { postgres, brokers } = await openServers(platform, {
     brokers: options.brokers,
-    connections: connectionsFor(planned.map(({ part, id }) => ({ part, id, ports: {} }))),
+    connections: connectionsFor(maxInstances),
     entries,
     assembly,
     logs,
@@ -102,7 +117,10 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
     watch,
   })
 
-  const instances = await placeInstances(dataFolder, planned)
+  const connected = { ...platform, messaging: brokers }
+  const fleet = await createFleet({
+    ...{ platform: connected, planned, postgres, maxInstances, logs, watch },
+  })
   supervisor.add({
     part: 'postgres',
     instance: 'postgres',
@@ -115,18 +133,34 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
     const { ports, serverPid: pid } = broker
     supervisor.add({ part: name, instance: name, ports, stage: 0, process: broker, pid })
   }
-  const connected = { ...platform, messaging: brokers }
-  for (const member of createMembers(connected, { instances, postgres, logs, watch })) {
-    supervisor.add(member)
+  for (const member of fleet.members) supervisor.add(member)
+  if (platform.edge === 'haproxy') {
+    const gateways = fleet.members.filter(({ part }) => part === 'gateway').map(toAddress)
+    const { host } = options
+    edge = await openEdge({
+      ...{ dataFolder, host, port, https, gateways, logs, report, onChange: watch('haproxy') },
+    })
+    undo.push(edge.close)
+    const { ports, serverPid: pid } = edge.haproxy
+    // It stops after the gateways: what they still answer goes through it.
+    supervisor.add({
+      ...{ part: 'haproxy', instance: 'haproxy', ports, stage: 2, process: edge.haproxy, pid },
+    })
   }
   undo.push(() => supervisor.stop())
   // A stop during the start must not wait until everything is ready.
   signal.addEventListener('abort', () => supervisor.stop(), { once: true })
   await startParts(supervisor.start(), logs)
   if (postgres.isNew) await untilAdministratorCanSignIn(platform, signal)
-  const control = await listenForControl(dataFolder, (request) => supervisor.control(request))
+  const control = await listenForControl(dataFolder, createVerbs({ supervisor, fleet }))
   undo.push(() => control.close())
-  return { platform: connected, instances, stop: assembly.stop, kill: () => supervisor.kill() }
+  return {
+    platform: connected,
+    instances: fleet.instances,
+    edge,
+    stop: assembly.stop,
+    kill: () => supervisor.kill(),
+  }
 }
 
 type Servers = {
@@ -161,33 +195,6 @@ async function openServers(platform: Platform, servers: Servers) {
   return { postgres: opened.value, brokers: connected.value }
 }
 
-type Launch = {
-  instances: readonly Instance[]
-  postgres: EmbeddedPostgres
-  logs: Logs
-  watch(name: string): KeptProcessOptions['onChange']
-}
-
-function createMembers(platform: Platform, launch: Launch): Member[] {
-  const { instances, postgres, logs, watch } = launch
-  const passwords = platform.secrets.databases
-  const urlOf = (database: string, role: string) =>
-    postgres.url(database, { name: role, password: passwords[role] ?? '' })
-  return instances.map((instance) => {
-    const { part, id, ports } = instance
-    const kept = createNodeProcess({
-      name: id,
-      part: part.name,
-      script: bundleOf(part.entry),
-      cwd: root,
-      env: environmentOf(instance, platform, { instances, urlOf }),
-      logs,
-      onChange: watch(id),
-    })
-    return { part: part.name, instance: id, ports, stage: part.stage, process: kept }
-  })
-}
-
 async function startParts(started: Promise<void>, logs: Logs): Promise<void> {
   try {
     await started
@@ -200,38 +207,27 @@ async function startParts(started: Promise<void>, logs: Logs): Promise<void> {
   }
 }
 
-async function checkPort(port: number, host: string): Promise<void> {
+/** Where HAProxy finds a gateway. */
+const toAddress = ({ instance, ports }: Pick<Member, 'instance' | 'ports'>) => ({
+  name: instance,
+  host: '127.0.0.1',
+  port: ports.http ?? 0,
+})
+
+async function checkPort(port: number, host: string, option = '--port'): Promise<void> {
   const isFree = await isPortFree(port, host).catch((error: Error) => {
     throw new AppError(
       'unavailable',
       'PORT_NOT_ALLOWED',
-      `Port ${port} cannot be used: ${error.message}. Choose another: --port N or PORT=N.`,
+      `Port ${port} cannot be used: ${error.message}. Choose another: ${option} N.`,
     )
   })
   if (isFree) return
   throw new AppError(
     'conflict',
     'PORT_IN_USE',
-    `Port ${port} is in use by another program. Stop that, or choose another port: npm start -- --port ${port + 1} (or PORT=${port + 1}).`,
+    `Port ${port} is in use by another program. Stop that, or choose another port: npm start -- ${option} ${port + 1}.`,
   )
-}
-
-async function placeInstances(
-  dataFolder: string,
-  planned: ReturnType<typeof planInstances>,
-): Promise<Instance[]> {
-  const file = join(dataFolder, 'ports.json')
-  const previous = (readJson(file) ?? {}) as Record<string, number>
-  const ports = await choosePorts(
-    planned.flatMap(({ portNames }) => portNames),
-    previous,
-  )
-  writeJson(file, { ...previous, ...ports })
-  return planned.map(({ part, id }) => ({
-    part,
-    id,
-    ports: Object.fromEntries(part.listens.map((kind) => [kind, ports[`${id}.${kind}`] ?? 0])),
-  }))
 }
 
 /** In a process of its own, so that the bundler's memory is gone afterwards. */

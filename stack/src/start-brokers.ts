@@ -16,8 +16,8 @@ const help = `Starts RabbitMQ, Kafka and Redis on this machine, without Docker, 
   --help       this text
 
 A broker whose address is given is used as it is: AMQP_URL, KAFKA_BROKERS, REDIS_URL. The others
-run from what is installed. What is missing is installed: RabbitMQ, Redis, HAProxy, Java 17 and
-Maven as Debian packages (as root; their services are not started), Kafka's jars by Maven into
+run from what is installed. What is missing is installed: RabbitMQ, Redis, Java 17 and Maven as
+Debian packages (as root; their services are not started), Kafka's jars by Maven into
 $XDG_CACHE_HOME/halles (~/.cache/halles).
 
 Everything listens on 127.0.0.1 only. The addresses, with passwords, are written to

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { AppError } from '@halles/kit/errors'
+import type { EdgeWanted } from './edge.ts'
 import { type Report, terminalReport as report } from './report.ts'
 import { type Stack, type StackOptions, startStack } from './stack.ts'
 import { readWanted } from './stack-brokers.ts'
@@ -15,6 +16,10 @@ const help = `Starts the whole platform on this machine.
   --data DIR           folder for everything that is kept (or HALLES_DATA; .halles)
   --replicas a=2,b=3   processes of a part (gateway=2, everything else 1)
   --host ADDRESS       address to listen on (0.0.0.0: every network; 127.0.0.1: this machine only)
+  --https-port N       a port for HTTPS besides, at HAProxy
+  --certificate FILE   certificate, chain and key for it, as PEM (one for this machine is made)
+  --edge haproxy       HAProxy before the gateways (with --brokers where it can be had), or
+         shared-port   gateways that share the port
   --brokers            messages in RabbitMQ and Kafka instead of PostgreSQL: they are started here
                        (installed where they are missing, see npm run brokers -- --help), unless
                        AMQP_URL or KAFKA_BROKERS say where they are
@@ -61,6 +66,9 @@ function parseArguments() {
         data: { type: 'string' },
         replicas: { type: 'string', default: '' },
         host: { type: 'string', default: '0.0.0.0' },
+        'https-port': { type: 'string' },
+        certificate: { type: 'string' },
+        edge: { type: 'string' },
         brokers: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -71,6 +79,29 @@ function parseArguments() {
   }
 }
 
+function parsePort(text: string): number {
+  const port = Number(text)
+  return /^\d+$/.test(text) && port >= 1 && port <= 65_535
+    ? port
+    : refuse(`"${text}" is not a port.`)
+}
+
+function readEdge(values: ReturnType<typeof parseArguments>): EdgeWanted {
+  const { edge: kind, certificate, 'https-port': httpsPort } = values
+  if (kind !== undefined && kind !== 'haproxy' && kind !== 'shared-port') {
+    refuse(`--edge: "${kind}" is neither haproxy nor shared-port.`)
+  }
+  if (certificate !== undefined && httpsPort === undefined) refuse('--certificate: --https-port?')
+  if (httpsPort !== undefined && kind === 'shared-port') {
+    refuse('--https-port: HAProxy speaks HTTPS, gateways do not. Leave --edge out.')
+  }
+  return {
+    kind,
+    isPreferred: values.brokers,
+    ...(httpsPort === undefined ? {} : { https: { port: parsePort(httpsPort), certificate } }),
+  }
+}
+
 function readOptions(report: Report): StackOptions {
   const values = parseArguments()
   if (values.help) {
@@ -78,11 +109,11 @@ function readOptions(report: Report): StackOptions {
     process.exit(0)
   }
   const { env } = process
-  const portText = values.port ?? env.PORT ?? '8080'
-  const port = Number(portText)
-  if (!/^\d+$/.test(portText) || port < 1 || port > 65_535) refuse(`"${portText}" is not a port.`)
+  const port = parsePort(values.port ?? env.PORT ?? '8080')
+  const edge = readEdge(values)
+  const mayBalance = edge.kind === 'haproxy' || edge.https !== undefined
   const replicas = { ...defaultReplicas, ...parseReplicas(values.replicas) }
-  if (!canSharePort && (replicas.gateway ?? 1) > 1) {
+  if (!canSharePort && !mayBalance && (replicas.gateway ?? 1) > 1) {
     replicas.gateway = 1
     report.note('This system cannot share a port between processes: one gateway.')
   }
@@ -94,7 +125,10 @@ function readOptions(report: Report): StackOptions {
     dataFolder: values.data ?? env.HALLES_DATA ?? '.halles',
     port,
     host: values.host,
-    publicUrl: env.PUBLIC_URL ?? `http://localhost:${port}`,
+    publicUrl:
+      env.PUBLIC_URL ??
+      (edge.https ? `https://localhost:${edge.https.port}` : `http://localhost:${port}`),
+    edge,
     logLevel: env.LOG_LEVEL ?? (values.verbose ? 'debug' : 'info'),
     currency: env.SHOP_CURRENCY ?? 'EUR',
     hasDemoCatalogue: env.DEMO_CATALOGUE !== 'false',
@@ -108,7 +142,18 @@ function readOptions(report: Report): StackOptions {
 
 const say = (text: string) => void process.stdout.write(`${text}\n`)
 
-function summarize({ platform, instances }: Stack, tookMs: number): void {
+function describeEdge({ edge }: Stack): string {
+  if (!edge) return ''
+  const { haproxy, certificate } = edge
+  const plain = `\n  Load balancer   HAProxy, http://localhost:${haproxy.ports.http}`
+  if (!certificate) return plain
+  const until = certificate.endsAt.toISOString().slice(0, 10)
+  const own = certificate.isSelfMade ? ', made here: browsers warn' : ''
+  return `${plain}\n  Certificate     ${certificate.file} until ${until}${own}`
+}
+
+function summarize(stack: Stack, tookMs: number): void {
+  const { platform, instances } = stack
   const { publicUrl, secrets, dataFolder, messaging } = platform
   const sandbox = instances.find(({ part }) => part.name === 'stripe-sandbox')
   say(`
@@ -118,7 +163,7 @@ Halles is open after ${(tookMs / 1_000).toFixed(1)} s: ${instances.length} proce
   Documentation   ${publicUrl}/docs
   OpenAPI         ${publicUrl}/openapi.json${
     sandbox ? `\n  Card sandbox    http://localhost:${sandbox.ports.http} (no real money)` : ''
-  }
+  }${describeEdge(stack)}
   Administrator   ${secrets.admin.email}  ${secrets.admin.password}
   Data and logs   ${dataFolder}${
     messaging?.addresses.redisUrl ? `\n  Brokers         ${join(dataFolder, 'brokers.json')}` : ''

@@ -1,17 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '@halles/kit/errors'
-import type { ControlRequest } from './control.ts'
+import { createDiscoveryFiles } from './discovery-files.ts'
 import { readJson, writeJson } from './files.ts'
-import {
-  createKeptProcess,
-  type KeptProcess,
-  type KeptProcessOptions,
-  type ProcessState,
-} from './kept-process.ts'
-import type { Logs } from './logs.ts'
-import { commandOf, signalProcess, startMark, untilGone } from './processes.ts'
+import type { KeptProcess, ProcessState } from './kept-process.ts'
+import { commandOf, signalProcess, startMark, thawAll, treeOf, untilGone } from './processes.ts'
+import { createSlowing } from './slowing.ts'
 
 /** A process under supervision. */
 export type Member = {
@@ -32,6 +25,8 @@ export type ProcessEntry = {
   pid: number | undefined
   ports: Readonly<Record<string, number>>
   restarts: number
+  /** By how much everything that it is sent is late; 0 unless it was slowed. */
+  slowedByMs: number
   /** Tells the process from another one that got its id later. */
   startMark: string
 }
@@ -41,13 +36,26 @@ export type ProcessesFile = { pid: number; url: string; processes: ProcessEntry[
 
 export type Supervisor = {
   add(member: Member): void
+  /** Forgets a member that does not run. */
+  remove(member: Member): void
+  /** The members of a part, or the one instance. Throws `PART_UNKNOWN`. */
+  find(partOrInstance: string): Member[]
   /** Starts every member that does not run yet; rejects with the first that cannot. */
   start(): Promise<void>
+  /** Starts some, each listed for its callers as soon as it is ready. */
+  startSome(members: readonly Member[]): Promise<void>
+  /** Stops some; they leave the lists of their callers first. */
+  stopSome(members: readonly Member[]): Promise<void>
+  /** Kills a process as a crash would, so that it is started again; resolves when it is gone. */
+  crash(member: Member): Promise<void>
+  freeze(member: Member): void
+  thaw(member: Member): void
+  /** Makes what callers send to the member late by so many milliseconds; 0 ends it. */
+  slow(member: Member, byMs: number): Promise<void>
   stop(): Promise<void>
   /** Kills everything at once. */
   kill(): void
   status(): ProcessEntry[]
-  control(request: ControlRequest): Promise<unknown>
   /** Rewrites processes.json; to be called whenever a member changes. */
   record(): void
 }
@@ -56,19 +64,38 @@ export type SupervisorOptions = {
   dataFolder: string
   url: string
   onProblem(text: string): void
+  /** Called with the instances of a part that callers should use, whenever these change. */
+  onListed?(part: string, instances: readonly Listed[]): void
 }
 
-/** Starts, stops and lists the processes of the platform. */
+/** An instance, and where callers reach it. */
+type Listed = Pick<Member, 'instance' | 'ports'>
+
+/** What the supervisor knows of a member besides. */
+type Standing = {
+  member: Member
+  /** Whether callers are told of it. */
+  isListed: boolean
+}
+
+const killLimitMs = 5_000
+
+/** Starts, stops and lists the processes of the platform, and tells callers where they are. */
 export function createSupervisor(options: SupervisorOptions): Supervisor {
-  const members: Member[] = []
+  let standings: Standing[] = []
+  let isClosing = false
+  const slowing = createSlowing()
   const file = join(options.dataFolder, 'processes.json')
+  const lists = createLists(options)
 
   function status(): ProcessEntry[] {
-    return members.map(({ part, instance, ports, process: kept, pid: pidOf }) => {
-      const { state, restarts, pid: childPid } = kept.status()
-      const pid = childPid === undefined ? undefined : (pidOf?.() ?? childPid)
+    return standings.map(({ member }) => {
+      const { part, instance, ports } = member
+      const { state, restarts } = member.process.status()
+      const pid = pidOf(member)
       const mark = pid === undefined ? '' : startMark(pid)
-      return { part, instance, state, pid, ports, restarts, startMark: mark }
+      const slowedByMs = slowing.byMs(instance)
+      return { part, instance, state, pid, ports, restarts, slowedByMs, startMark: mark }
     })
   }
 
@@ -82,118 +109,140 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     }
   }
 
-  function find(name: string): Member[] {
-    const found = members.filter(({ part, instance }) => part === name || instance === name)
-    if (found.length > 0) return found
-    const known = [...new Set(members.map(({ part }) => part))].join(', ')
-    throw new Error(`There is no part ${JSON.stringify(name)}. Known: ${known}.`)
+  const standingOf = (member: Member) => standings.find((each) => each.member === member)
+
+  function publish(part: string): void {
+    const instances = standings
+      .filter(({ member, isListed }) => member.part === part && isListed)
+      .map(({ member: { instance, ports } }) => ({
+        instance,
+        ports: slowing.reached(instance, ports),
+      }))
+    lists.tell(part, instances)
   }
 
-  const startAll = (some: Member[]) => Promise.all(some.map((member) => member.process.start()))
-  const stopAll = (some: Member[]) => Promise.all(some.map((member) => member.process.stop()))
+  function list(members: readonly Member[], isListed: boolean): void {
+    for (const member of members) {
+      const standing = standingOf(member)
+      if (standing) standing.isListed = isListed
+    }
+    for (const part of new Set(members.map((each) => each.part))) publish(part)
+  }
+
+  async function startSome(members: readonly Member[]): Promise<void> {
+    if (isClosing) throw new AppError('conflict', 'STACK_CLOSING', 'The stack is being closed.')
+    await Promise.all(
+      members.map(async (member) => {
+        await member.process.start()
+        list([member], true)
+      }),
+    )
+  }
+
+  async function stopSome(members: readonly Member[]): Promise<void> {
+    for (const part of new Set(members.map((each) => each.part))) {
+      const staying = standings.filter(
+        ({ member, isListed }) => member.part === part && isListed && !members.includes(member),
+      )
+      // The last ones stay: a list of who is down tells callers more than an empty one.
+      if (staying.length > 0)
+        list(
+          members.filter((each) => each.part === part),
+          false,
+        )
+    }
+    await Promise.all(members.map((member) => member.process.stop()))
+  }
 
   return {
     status,
     record,
-    add: (member) => void members.push(member),
+    startSome,
+    stopSome,
+    add: (member) => void standings.push({ member, isListed: false }),
+    remove(member) {
+      slowing.retire(member.instance)
+      standings = standings.filter((each) => each.member !== member)
+      publish(member.part)
+      record()
+    },
+    find(name) {
+      const members = standings.map(({ member }) => member)
+      const found = members.filter(({ part, instance }) => part === name || instance === name)
+      if (found.length > 0) return found
+      const known = [...new Set(members.map(({ part }) => part))].join(', ')
+      const message = `There is no part ${JSON.stringify(name)}. Known: ${known}.`
+      throw new AppError('not-found', 'PART_UNKNOWN', message)
+    },
     async start() {
-      await startAll(members)
+      const members = standings.map(({ member }) => member)
+      // Listed before they are ready, so that those who start beside them find whom to wait for.
+      list(members, true)
+      await startSome(members)
+    },
+    async crash(member) {
+      const pid = pidOf(member)
+      if (pid === undefined) {
+        throw new AppError('conflict', 'NOT_RUNNING', `${member.instance} does not run.`)
+      }
+      signalProcess(pid, 'SIGKILL')
+      await untilGone(pid, killLimitMs)
+    },
+    freeze(member) {
+      member.process.freeze(pidOf(member))
+    },
+    thaw: (member) => member.process.thaw(),
+    async slow({ part, instance, ports }, byMs) {
+      await slowing.slow(instance, ports, byMs)
+      publish(part)
+      record()
     },
     async stop() {
+      isClosing = true
+      const members = standings.map(({ member }) => member)
+      // Those that drain may need those that stand still.
+      for (const member of members) member.process.thaw()
       const stages = [...new Set(members.map(({ stage }) => stage))].sort((a, b) => b - a)
-      for (const stage of stages) await stopAll(members.filter((member) => member.stage === stage))
+      for (const stage of stages) {
+        const some = members.filter((member) => member.stage === stage)
+        await Promise.all(some.map((member) => member.process.stop({ isHurried: true })))
+      }
+      slowing.close()
       record()
     },
     kill() {
-      for (const member of members) member.process.kill()
-    },
-    async control(request) {
-      if (request.command === 'status') return status()
-      const some = find(request.part)
-      if (request.command === 'start') await startAll(some)
-      else if (request.command === 'stop') await stopAll(some)
-      else if (request.command === 'restart') {
-        await stopAll(some)
-        await startAll(some)
-      } else throw new Error('Unknown command: use status, start, stop or restart.')
-      return status().filter(({ instance }) => some.some((member) => member.instance === instance))
+      isClosing = true
+      for (const { member } of standings) member.process.kill()
     },
   }
 }
 
-export type NodeProcessOptions = {
-  name: string
-  /** The part whose log it writes to. */
-  part: string
-  script: string
-  cwd: string
-  env: Readonly<Record<string, string>>
-  logs: Logs
-  onChange: KeptProcessOptions['onChange']
-  bounds?: Partial<
-    Pick<KeptProcessOptions, 'readyTimeoutMs' | 'stopTimeoutMs' | 'backoff' | 'giveUpAfter'>
-  >
-}
-
-// From our own environment a part gets these alone; the rest is what the topology says.
-const inherited = [
-  'PATH',
-  'HOME',
-  'TZ',
-  'LANG',
-  'LC_ALL',
-  'TMPDIR',
-  'NODE_OPTIONS',
-  'NODE_EXTRA_CA_CERTS',
-]
-
-/** A Node process that says `{ type: 'ready' }` over IPC and ends by itself when we do. */
-export function createNodeProcess(options: NodeProcessOptions): KeptProcess {
-  const { name, part, script, cwd, env, logs } = options
-  return createKeptProcess({
-    name,
-    // First start of a part runs its migrations on a machine that is busy with ten others.
-    readyTimeoutMs: 60_000,
-    // Longer than a service's own drain (10 s).
-    stopTimeoutMs: 15_000,
-    backoff: { firstMs: 200, maxMs: 10_000, stableMs: 30_000 },
-    giveUpAfter: 3,
-    ...options.bounds,
-    onChange: options.onChange,
-    async launch() {
-      if (!existsSync(script)) {
-        throw new AppError(
-          'unavailable',
-          'SOURCE_MISSING',
-          `${name} cannot start: ${script} is missing.`,
+/** Tells callers who is there, whenever that changes. */
+function createLists({ dataFolder, onProblem, onListed }: SupervisorOptions) {
+  const files = createDiscoveryFiles(dataFolder)
+  const told = new Map<string, string>()
+  return {
+    tell(part: string, instances: readonly Listed[]): void {
+      const text = JSON.stringify(instances)
+      if (told.get(part) === text) return
+      try {
+        files.publish(
+          part,
+          instances.map(({ ports }) => ports),
         )
+        told.set(part, text)
+      } catch (error) {
+        // A full disk: callers go on with the list that they read last.
+        onProblem(`The instances of ${part} could not be published: ${error}`)
       }
-      const base = inherited.flatMap((key) => {
-        const value = process.env[key]
-        return value === undefined ? [] : [[key, value]]
-      })
-      const fd = logs.open(part)
-      return spawn(process.execPath, ['--enable-source-maps', script], {
-        cwd,
-        env: { ...Object.fromEntries(base), ...env },
-        // A group of its own: Ctrl-C reaches us alone, and we stop the parts in order.
-        detached: true,
-        stdio: ['ignore', fd, fd, 'ipc'],
-      })
+      onListed?.(part, instances)
     },
-    untilReady: (child, signal) => untilReadyMessage(child, signal),
-    askToStop: (child) => void child.kill('SIGTERM'),
-  })
+  }
 }
 
-function untilReadyMessage(child: ChildProcess, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    child.on('message', (message) => {
-      if (typeof message === 'object' && 'type' in message && message.type === 'ready')
-        resolve(true)
-    })
-    signal.addEventListener('abort', () => resolve(false), { once: true })
-  })
+function pidOf({ process: kept, pid }: Member): number | undefined {
+  const { pid: childPid } = kept.status()
+  return childPid === undefined ? undefined : (pid?.() ?? childPid)
 }
 
 // What keeps data ends in its own time, and the next start sees to it.
@@ -216,6 +265,10 @@ export async function stopLeftovers(dataFolder: string): Promise<number> {
       commandOf(pid) !== '' &&
       startMark(pid) === mark,
   )
+  // What was frozen does not notice that its stack is gone; the servers neither.
+  for (const { pid, state } of known?.processes ?? []) {
+    if (state === 'frozen' && pid !== undefined) thawAll(treeOf(pid))
+  }
   // They are draining already; a signal would cut that short.
   const endsAtMs = performance.now() + leftoverDrainMs
   for (const { pid } of left) {

@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '@halles/kit/errors'
 import { type BrokerAddresses, givenAddresses } from './brokers/given.ts'
-import { type BrokerName, type Extra, providePrograms } from './brokers/install.ts'
+import {
+  type BrokerName,
+  type Extra,
+  type ProgramName,
+  providePrograms,
+} from './brokers/install.ts'
 import { findPrograms } from './brokers/programs.ts'
 import { openBrokers } from './brokers.ts'
 import { choosePorts } from './free-ports.ts'
@@ -13,6 +18,11 @@ import { terminalReport as report } from './report.ts'
 /** Whether a test file uses real brokers; its path says so. Tests of the stack start their own. */
 export const needsBrokers = (file: string) =>
   /rabbitmq|kafka|brokers|resilience/.test(file) && !file.startsWith('stack/test/')
+
+const needsHaproxy = (file: string) => file.includes('haproxy')
+
+/** Whether a test file must wait until what it needs is there. */
+export const waitsForPrograms = (file: string) => needsBrokers(file) || needsHaproxy(file)
 
 /** Whether it starts the whole platform, and the brokers with it, to break them. */
 const bringsBrokers = (file: string) => file.startsWith('tests/resilience/')
@@ -34,13 +44,15 @@ const names: readonly BrokerName[] = ['rabbitmq', 'kafka', 'redis']
  * the files needs them, and tells tests of them: HALLES_TEST_AMQP_URL, HALLES_TEST_KAFKA_BROKERS, HALLES_TEST_REDIS_URL, and
  * HALLES_TEST_KAFKA_PROXIED (`listenPort:advertisedPort` of a listener that is to be reached through
  * a proxy on the advertised port). HALLES_TEST_BROKERS is `install` to install them, or `none`;
- * it becomes `none` where RabbitMQ or Kafka are missing.
+ * it becomes `none` where RabbitMQ or Kafka are missing. HALLES_TEST_HAPROXY is the program, where
+ * it is there and a file needs it.
  */
 export async function startTestBrokers(
   env: Environment,
   files: readonly string[],
 ): Promise<{ stop(): Promise<void> }> {
   const nothing = { stop: async () => undefined }
+  if (files.some(needsHaproxy)) await provideHaproxy(env)
   if (!files.some(needsBrokers)) return nothing
   const given = givenAddresses({
     AMQP_URL: env.HALLES_TEST_AMQP_URL,
@@ -63,6 +75,17 @@ export async function startTestBrokers(
   if (findInstalled(['rabbitmq', 'kafka']).length < 2) env.HALLES_TEST_BROKERS = 'none'
   const isWanted = files.some((file) => needsBrokers(file) && !bringsBrokers(file))
   return isWanted && available.length > 0 ? start(env, available) : nothing
+}
+
+async function provideHaproxy(env: Environment): Promise<void> {
+  const mayInstall = env.HALLES_TEST_BROKERS === 'install'
+  if (mayInstall) await isProvided(['haproxy', 'openssl'], report.note)
+  const haproxy = env.HALLES_TEST_HAPROXY ?? findPrograms().haproxy
+  if (haproxy) env.HALLES_TEST_HAPROXY = haproxy
+  else {
+    const how = mayInstall ? '' : ' HALLES_TEST_BROKERS=install installs it.'
+    report.note(`Not installed: HAProxy. Tests on it are skipped.${how}`)
+  }
 }
 
 function isGiven(name: BrokerName, { amqpUrl, kafkaBrokers, redisUrl }: BrokerAddresses): boolean {
@@ -89,7 +112,7 @@ async function install(wanted: readonly BrokerName[]): Promise<BrokerName[]> {
 }
 
 async function isProvided(
-  wanted: readonly BrokerName[],
+  wanted: readonly ProgramName[],
   onRefusal: (why: string) => void,
 ): Promise<boolean> {
   try {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { needsBrokers, startTestBrokers } from './test-brokers.ts'
+import { needsBrokers, startTestBrokers, waitsForPrograms } from './test-brokers.ts'
 import { type FileResult, findTestFiles, runTestFile } from './test-files.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -10,7 +10,8 @@ const help = `Runs the tests: npm test -- [FILE or FOLDER ...] [--only PATTERN]
   --only PATTERN   files whose path matches the regular expression
 
 HALLES_TEST_POSTGRES (URL of a superuser) uses that server instead of starting one.
-RabbitMQ, Kafka and Redis are started where they are installed and a chosen file needs them;
+RabbitMQ, Kafka and Redis are started where they are installed and a chosen file needs them, and
+HAProxy is found;
 HALLES_TEST_BROKERS=install installs them first (as root, Debian packages), none leaves them out;
 HALLES_TEST_AMQP_URL, HALLES_TEST_KAFKA_BROKERS and HALLES_TEST_REDIS_URL use those that run.
 `
@@ -49,7 +50,7 @@ async function runFiles(
   const queue = [...files]
   const work = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      if (needsBrokers(file)) await brokers
+      if (waitsForPrograms(file)) await brokers
       const result = whole.aborted
         ? notRun(file)
         : await runTestFile(

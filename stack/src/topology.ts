@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { publicPart } from '@halles/kit/sealing-keys'
 import type { BrokerAddresses } from './brokers/given.ts'
+import type { EdgeKind } from './edge.ts'
+import { messagingOf, overridesOf, placeOf } from './environment.ts'
 import type { MessagingChoice } from './messaging-choice.ts'
 import type { DatabasePlan } from './postgres-databases.ts'
 import type { Secrets } from './secrets.ts'
@@ -10,8 +12,10 @@ export type Platform = {
   dataFolder: string
   /** The port that people use. */
   port: number
-  /** The address that the gateways listen on; everything else stays on loopback. */
+  /** The address that the edge listens on; everything else stays on loopback. */
   host: string
+  /** Who is the edge; the gateways, when nothing is said. */
+  edge?: EdgeKind
   /** The address of the shop as people's browsers see it. */
   publicUrl: string
   logLevel: string
@@ -152,8 +156,9 @@ export const parts: readonly Part[] = [
     entry: 'services/gateway/src/main.ts',
     listens: ['metrics'],
     calls: ['auth', 'rbac', 'customers', 'products', 'wishlists', 'carts', 'orders', 'payments'],
-    settings: ({ publicUrl }) => ({
+    settings: ({ publicUrl, messaging }) => ({
       PUBLIC_URL: publicUrl,
+      ...(messaging?.addresses.redisUrl ? { REDIS_URL: messaging.addresses.redisUrl } : {}),
       // One machine is one client: a developer's script or a load test must not be slowed down by
       // limits meant for the internet. HALLES_GATEWAY_RATE_LIMIT_FACTOR=1 has them as deployed.
       RATE_LIMIT_FACTOR: '100',
@@ -168,8 +173,14 @@ export const defaultReplicas: Readonly<Record<string, number>> = { gateway: 2 }
 export const canSharePort = process.platform === 'linux'
 
 /** The parts that this platform runs. */
-export function partsOf(platform: Pick<Platform, 'stripe'>): Part[] {
-  return parts.filter(({ name }) => name !== 'stripe-sandbox' || platform.stripe === undefined)
+export function partsOf({ stripe, edge }: Pick<Platform, 'stripe' | 'edge'>): Part[] {
+  return parts
+    .filter(({ name }) => name !== 'stripe-sandbox' || stripe === undefined)
+    .map((part) =>
+      part.name === 'gateway' && edge === 'haproxy'
+        ? { ...part, listens: ['http', ...part.listens] }
+        : part,
+    )
 }
 
 export type Instance = { part: Part; id: string; ports: Record<string, number> }
@@ -197,22 +208,36 @@ export const databaseRoles = [
 // A service's pool (10), its broker's pool (4), listeners and relay; rounded up.
 const connectionsPerInstance = 20
 
-/** What PostgreSQL must allow, with room for an operator and for restarts that overlap. */
-export function connectionsFor(instances: readonly Instance[]): number {
-  return instances.length * connectionsPerInstance + 40
+// A connection that nobody opens costs PostgreSQL some KB.
+const spareInstances = 16
+
+/** How many instances there may be, so that parts can be scaled while PostgreSQL runs. */
+export function instancesFor(planned: number): number {
+  return planned + spareInstances
 }
 
-/** Every instance of every part, with the ports chosen for it. */
+/** What PostgreSQL must allow, with room for an operator and for restarts that overlap. */
+export function connectionsFor(instances: number): number {
+  return instances * connectionsPerInstance + 40
+}
+
+/** An instance, and the names under which its ports are remembered. */
+export type PlannedInstance = { part: Part; id: string; portNames: string[] }
+
+/** Every instance of every part. */
 export function planInstances(
   platform: Platform,
   replicas: Readonly<Record<string, number>>,
-): { part: Part; id: string; portNames: string[] }[] {
+): PlannedInstance[] {
   return partsOf(platform).flatMap((part) =>
-    Array.from({ length: replicas[part.name] ?? 1 }, (_, index) => {
-      const id = `${part.name}-${index + 1}`
-      return { part, id, portNames: part.listens.map((kind) => `${id}.${kind}`) }
-    }),
+    Array.from({ length: replicas[part.name] ?? 1 }, (_, index) => planInstance(part, index)),
   )
+}
+
+/** The part's first instance (index 0), its second … */
+export function planInstance(part: Part, index: number): PlannedInstance {
+  const id = `${part.name}-${index + 1}`
+  return { part, id, portNames: part.listens.map((kind) => `${id}.${kind}`) }
 }
 
 /** The environment of one instance: everything it needs and nothing that it does not. */
@@ -222,77 +247,47 @@ export function environmentOf(
   context: {
     instances: readonly Instance[]
     urlOf(database: string, role: string): string
+    /** Where callers find a part's instances while these come and go; else they are listed. */
+    listOf?(part: string, kind: 'http' | 'grpc'): string
     /** The name of the machine that a part runs on, where that is not this one. */
     hostOf?(part: string): string
   },
 ): Record<string, string> {
   const { part, ports } = instance
-  const addresses = (name: string, kind: string, prefix: string) =>
+  const addresses = (name: string, kind: 'http' | 'grpc') =>
+    context.listOf?.(name, kind) ??
     context.instances
       .filter((each) => each.part.name === name)
-      .map((each) => `${prefix}${context.hostOf?.(name) ?? '127.0.0.1'}:${each.ports[kind]}`)
+      .map((each) => `${context.hostOf?.(name) ?? '127.0.0.1'}:${each.ports[kind]}`)
+      .map((address) => (kind === 'http' ? `http://${address}` : address))
       .join(',')
   const portOf = (name: string) =>
     context.instances.find((each) => each.part.name === name)?.ports.http ?? 0
   const upper = (name: string) => name.toUpperCase()
-  const replicas = context.instances.filter((each) => each.part.name === part.name).length
   const isService = part.entry.startsWith('services/')
 
   return {
     SERVICE_NAME: part.name,
     INSTANCE_ID: instance.id,
     LOG_LEVEL: platform.logLevel,
-    HOST: part.name === 'gateway' ? platform.host : '127.0.0.1',
-    PORT: String(part.name === 'gateway' ? platform.port : ports.http),
+    ...placeOf(instance, platform),
     ...(ports.grpc === undefined ? {} : { GRPC_PORT: String(ports.grpc) }),
     ...(ports.metrics === undefined ? {} : { METRICS_PORT: String(ports.metrics) }),
-    ...(part.name === 'gateway' ? { REUSE_PORT: String(replicas > 1) } : {}),
     ...(part.database ? { DATABASE_URL: context.urlOf(part.database, part.name) } : {}),
     ...(isService
       ? {
           ...messagingOf(platform, context.urlOf),
           INTERNAL_SECRET: platform.secrets.internalSecret,
-          JWKS_URLS: addresses('auth', 'http', 'http://')
-            .split(',')
-            .map((url) => `${url}/.well-known/jwks.json`)
-            .join(','),
+          JWKS_URLS: addresses('auth', 'http'),
         }
       : {}),
     ...Object.fromEntries(
-      (part.calls ?? []).map((name) => [`${upper(name)}_URLS`, addresses(name, 'http', 'http://')]),
+      (part.calls ?? []).map((name) => [`${upper(name)}_URLS`, addresses(name, 'http')]),
     ),
     ...Object.fromEntries(
-      (part.callsGrpc ?? []).map((name) => [`${upper(name)}_GRPC`, addresses(name, 'grpc', '')]),
+      (part.callsGrpc ?? []).map((name) => [`${upper(name)}_GRPC`, addresses(name, 'grpc')]),
     ),
     ...part.settings?.(platform, portOf),
     ...overridesOf(part.name, platform.overrides),
   }
-}
-
-/** Where a service finds its messages. */
-function messagingOf(
-  { messaging }: Platform,
-  urlOf: (database: string, role: string) => string,
-): Record<string, string> {
-  const { amqpUrl, kafkaBrokers } = messaging?.addresses ?? {}
-  const isWhole = amqpUrl !== undefined && kafkaBrokers !== undefined
-  return {
-    ...(isWhole ? {} : { MESSAGES_URL: urlOf('messages', 'messages') }),
-    ...(amqpUrl === undefined ? {} : { AMQP_URL: amqpUrl }),
-    ...(kafkaBrokers === undefined
-      ? {}
-      : { KAFKA_BROKERS: kafkaBrokers, ...messaging?.kafkaAccess }),
-  }
-}
-
-function overridesOf(
-  part: string,
-  overrides: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const prefix = `HALLES_${part.toUpperCase().replaceAll('-', '_')}_`
-  return Object.fromEntries(
-    Object.entries(overrides).flatMap(([name, value]) =>
-      name.startsWith(prefix) && value !== undefined ? [[name.slice(prefix.length), value]] : [],
-    ),
-  )
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { commands } from '../src/cli/commands.ts'
 import { runHalles } from '../src/cli/run.ts'
+import { listenForControl } from '../src/control.ts'
 
 type Asked = { method: string; path: string; query: URLSearchParams; body: unknown; token: string }
 type Reply = { status: number; body?: unknown; headers?: Record<string, string> }
@@ -104,6 +105,18 @@ describe('the command line', () => {
       ['dead-letters', 'discard', 'a', '--reason', ' '],
       ['topics', 'rebuild', 'orders'],
       ['status', '--loud'],
+      ['scale', 'auth'],
+      ['scale', 'auth=0'],
+      ['scale', 'auth=17'],
+      ['scale', 'auth=2', 'auth=3'],
+      ['slow', 'carts'],
+      ['slow', 'carts', '60001'],
+      ['slow', 'carts', '-5'],
+      ['restart'],
+      ['restart', 'carts', '--all'],
+      ['freeze', 'carts', 'orders'],
+      // The processes of another machine are not ours to stop.
+      ['stop', 'carts'],
     ]) {
       const { code, out, err } = await atShop(...args)
       assert.deepEqual([code, out], [2, ''], args.join(' '))
@@ -188,6 +201,48 @@ describe('the command line', () => {
     const { code, out } = await atShop('topics', 'rebuild', 'carts')
     assert.deepEqual([code, out], [0, 'carts: 5 products from 12 messages.\n'])
     assert.equal(asked[0]?.path, '/api/v1/system/services/carts/rebuild')
+  })
+
+  test('what is done to processes is asked of the stack itself, without signing in', async () => {
+    assert.match((await halles(['processes'])).err, /STACK_NOT_RUNNING/)
+    const entry = { part: 'carts', instance: 'carts-1', pid: 7, restarts: 2, slowedByMs: 0 }
+    let entries: unknown[] = [{ ...entry, state: 'frozen' }]
+    const requests: unknown[] = []
+    const control = await listenForControl(dataFolder, async (request, say) => {
+      requests.push(request)
+      if (request.command === 'scale') say('auth-2 is ready')
+      if (request.command === 'kill') throw new Error('It is refused.')
+      return entries
+    })
+    const lines = [
+      ['stop', 'carts'],
+      ['thaw', 'carts-1'],
+      ['slow', 'carts', '2000'],
+      ['scale', 'auth=2', 'rbac=1'],
+      ['restart', 'carts', 'postgres'],
+      ['restart', '--all'],
+    ]
+    for (const line of lines) assert.equal((await halles(line)).code, 0, line.join(' '))
+    assert.deepEqual(requests, [
+      { command: 'stop', part: 'carts' },
+      { command: 'thaw', part: 'carts-1' },
+      { command: 'slow', part: 'carts', byMs: 2_000 },
+      { command: 'scale', replicas: { auth: 2, rbac: 1 } },
+      { command: 'restart', parts: ['carts', 'postgres'] },
+      { command: 'restart', parts: 'all' },
+    ])
+    assert.match((await halles(['scale', 'auth=2'])).err, /^auth-2 is ready$/m)
+    const refused = await halles(['kill', 'carts'])
+    assert.deepEqual([refused.code, refused.err], [1, 'It is refused. (FAILED)\n'])
+    const frozen = await halles(['processes'])
+    assert.equal(frozen.code, 1)
+    assert.match(frozen.out, /^carts +carts-1 +7 +2 +frozen$/m)
+    entries = [{ ...entry, state: 'ready', slowedByMs: 50 }]
+    const slowed = await halles(['processes'])
+    assert.equal(slowed.code, 0)
+    assert.match(slowed.out, /ready, 50 ms late$/m)
+    assert.deepEqual(JSON.parse((await halles(['processes', '--json'])).out), entries)
+    control.close()
   })
 
   test('the status fails while an instance is not ready', async () => {

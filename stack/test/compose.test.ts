@@ -73,6 +73,17 @@ test('every service accepts the configuration that its container gets', async ()
   }
 })
 
+test('people come in at HAProxy alone', () => {
+  const text = read('halles.yaml')
+  assert.match(serviceIn(text, 'haproxy'), /image: "haproxy:\d+\.\d+\.\d+-/)
+  const published = [...text.matchAll(/^ {4}ports:\n((?: {6}- .*\n)+)/gm)].flatMap(
+    ([, list = '']) => list.trim().split('\n'),
+  )
+  const open = published.filter((line) => !line.includes('127.0.0.1:'))
+  assert.equal(open.length, 2)
+  assert.ok(open.every((line) => serviceIn(text, 'haproxy').includes(line.trim())))
+})
+
 test('each database is created for its service, with the password that the service has', () => {
   const secrets = composeSecrets()
   const text = read('halles.yaml')

@@ -59,6 +59,10 @@ test('a data folder that is a file, and words that mean nothing, are refused', a
     ['--replicas', 'auth=0'],
     ['--port', 'x'],
     ['--prot', '1'],
+    ['--edge', 'nginx'],
+    ['--certificate', 'certificate.pem'],
+    ['--https-port', '0'],
+    ['--https-port', '8443', '--edge', 'shared-port'],
   ]) {
     const { code, text } = await start(...args)
     assert.equal(code, 2, args.join(' '))

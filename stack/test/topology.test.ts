@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createOpeningKey, publicPart } from '@halles/kit/sealing-keys'
+import { discoveryUrl } from '../src/discovery-files.ts'
 import { choosePorts } from '../src/free-ports.ts'
 import {
   environmentOf,
@@ -36,7 +37,11 @@ const platform: Platform = {
   },
 }
 
-async function environments(given: Platform, replicas: Record<string, number>) {
+async function environments(
+  given: Platform,
+  replicas: Record<string, number>,
+  listOf?: (part: string, kind: string) => string,
+) {
   const planned = planInstances(given, replicas)
   const ports = await choosePorts(
     planned.flatMap(({ portNames }) => portNames),
@@ -49,7 +54,10 @@ async function environments(given: Platform, replicas: Record<string, number>) {
   }))
   const urlOf = (database: string, role: string) => `postgres://${role}@127.0.0.1/${database}`
   return new Map(
-    instances.map((each) => [each.id, environmentOf(each, given, { instances, urlOf })]),
+    instances.map((each) => {
+      const context = { instances, urlOf, ...(listOf && { listOf }) }
+      return [each.id, environmentOf(each, given, context)] as const
+    }),
   )
 }
 
@@ -66,13 +74,10 @@ test('every part has a source, and no two instances share a port', async () => {
 
 test('callers learn the addresses of every replica, and only the gateway leaves loopback', async () => {
   const all = await environments(platform, { auth: 2, carts: 2, gateway: 2 })
-  const authPorts = ['auth-1', 'auth-2'].map((id) => all.get(id)?.PORT)
+  const authUrls = ['auth-1', 'auth-2'].map((id) => `http://127.0.0.1:${all.get(id)?.PORT}`)
   const gateway = all.get('gateway-2')
-  assert.equal(gateway?.AUTH_URLS, authPorts.map((port) => `http://127.0.0.1:${port}`).join(','))
-  assert.equal(
-    all.get('carts-1')?.JWKS_URLS,
-    authPorts.map((port) => `http://127.0.0.1:${port}/.well-known/jwks.json`).join(','),
-  )
+  assert.equal(gateway?.AUTH_URLS, authUrls.join(','))
+  assert.equal(all.get('carts-1')?.JWKS_URLS, authUrls.join(','))
   assert.equal(
     all.get('orders-1')?.CARTS_GRPC,
     ['carts-1', 'carts-2'].map((id) => `127.0.0.1:${all.get(id)?.GRPC_PORT}`).join(','),
@@ -80,6 +85,32 @@ test('callers learn the addresses of every replica, and only the gateway leaves 
   assert.equal(gateway?.REUSE_PORT, 'true')
   const outside = [...all].filter(([, env]) => env.HOST !== '127.0.0.1').map(([id]) => id)
   assert.deepEqual(outside, ['gateway-1', 'gateway-2'])
+})
+
+test('where instances come and go, callers are told where the list of them is', async () => {
+  const listOf = (part: string, kind: string) => `file:///lists/${part}.${kind}.json`
+  const all = await environments(platform, { carts: 2 }, listOf)
+  assert.equal(all.get('gateway-1')?.CARTS_URLS, 'file:///lists/carts.http.json')
+  assert.equal(all.get('orders-1')?.CARTS_GRPC, 'file:///lists/carts.grpc.json')
+  assert.equal(all.get('orders-1')?.JWKS_URLS, 'file:///lists/auth.http.json')
+  const url = discoveryUrl('/data, of mine', 'carts', 'http')
+  assert.equal(url, 'file:///data%2C%20of%20mine/discovery/carts.http.json')
+})
+
+test('behind HAProxy gateways have ports of their own on loopback, and believe HAProxy alone', async () => {
+  const all = await environments({ ...platform, edge: 'haproxy' }, { gateway: 2 })
+  const gateways = ['gateway-1', 'gateway-2'].map((id) => all.get(id))
+  for (const gateway of gateways) {
+    assert.equal(gateway?.HOST, '127.0.0.1')
+    assert.equal(gateway?.REUSE_PORT, undefined)
+    assert.equal(gateway?.TRUSTED_PROXIES, '127.0.0.1')
+  }
+  const ports = new Set(['8080', ...gateways.map((gateway) => gateway?.PORT)])
+  assert.equal(ports.size, 3)
+  const shared = await environments(platform, { gateway: 2 })
+  assert.equal(shared.get('gateway-1')?.TRUSTED_PROXIES, undefined)
+  const webhooks = all.get('stripe-sandbox-1')?.WEBHOOK_URL
+  assert.equal(webhooks, 'http://127.0.0.1:8080/api/v1/webhooks/stripe')
 })
 
 test('a secret reaches only the parts that need it', async () => {

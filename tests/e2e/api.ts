@@ -84,9 +84,9 @@ export type Api = {
 
 // Longer than the gateway's own deadline, so that what we see is its answer.
 const answerLimitMs = 30_000
-const readTries = 4
 
-export function createApi(urlOf: () => string): Api {
+/** @param options.readTries how often a read is sent whose connection breaks; browsers repeat it. */
+export function createApi(urlOf: () => string, { readTries = 4 } = {}): Api {
   async function raw({ method, target, headers = {}, body }: RawRequest): Promise<Answer> {
     const init: RequestInit = { method, headers, redirect: 'manual' }
     if (body !== undefined) init.body = body

@@ -6,7 +6,7 @@ import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { eventually, freePort } from '@halles/kit/testing'
-import { askControl } from '../../stack/src/control.ts'
+import { askControl, type ControlRequest } from '../../stack/src/control.ts'
 import { isAlive, signalProcess, startMark } from '../../stack/src/processes.ts'
 import { type ProcessEntry, readProcesses } from '../../stack/src/supervisor.ts'
 
@@ -24,6 +24,20 @@ export type StackUnderTest = {
   without<T>(part: string, work: () => Promise<T>): Promise<T>
   /** Sends SIGKILL to one instance, or to all of a part, and returns the process ids. */
   kill(partOrInstance: string): number[]
+  /** As `kill`, by the stack's own command; resolves when the processes are gone. */
+  crash(partOrInstance: string): Promise<void>
+  /** Lets a part or instance (postgres and brokers too) stand still. */
+  freeze(partOrInstance: string): Promise<void>
+  thaw(partOrInstance: string): Promise<void>
+  /** Makes what callers send to a service late by so many milliseconds; 0 ends it. */
+  slow(partOrInstance: string, byMs: number): Promise<void>
+  /** Runs the work while the part stands still; it goes on afterwards. */
+  whileFrozen<T>(partOrInstance: string, work: () => Promise<T>): Promise<T>
+  /** Runs the work while the service is slow; it is as before afterwards. */
+  whileSlow<T>(partOrInstance: string, byMs: number, work: () => Promise<T>): Promise<T>
+  scale(replicas: Readonly<Record<string, number>>): Promise<void>
+  /** Rolls through the parts, or through every service; returns what it said meanwhile. */
+  restart(parts: readonly string[] | 'all'): Promise<string[]>
   untilReady(part: string): Promise<void>
   readJson(file: string): unknown
 }
@@ -116,6 +130,12 @@ export function createStackUnderTest(
     rmSync(dataFolder, { recursive: true, force: true })
   }
 
+  const ask = async (request: ControlRequest, onProgress?: (text: string) => void) => {
+    await askControl(dataFolder, request, onProgress)
+    // Remembers who runs now, so that a stop finds out whether anybody is left.
+    processes()
+  }
+
   const stack: StackUnderTest = {
     start,
     stop,
@@ -125,10 +145,10 @@ export function createStackUnderTest(
     dataFolder,
     processes,
     async stopPart(part) {
-      await askControl(dataFolder, { command: 'stop', part })
+      await ask({ command: 'stop', part })
     },
     async startPart(part) {
-      await askControl(dataFolder, { command: 'start', part })
+      await ask({ command: 'start', part })
       await untilReady(part)
     },
     async without(part, work) {
@@ -144,6 +164,32 @@ export function createStackUnderTest(
       if (pids.length === 0) throw new Error(`Nothing of ${part} runs.`)
       for (const pid of pids) process.kill(pid, 'SIGKILL')
       return pids
+    },
+    crash: (part) => ask({ command: 'kill', part }),
+    freeze: (part) => ask({ command: 'freeze', part }),
+    thaw: (part) => ask({ command: 'thaw', part }),
+    slow: (part, byMs) => ask({ command: 'slow', part, byMs }),
+    async whileFrozen(part, work) {
+      await stack.freeze(part)
+      try {
+        return await work()
+      } finally {
+        await stack.thaw(part)
+      }
+    },
+    async whileSlow(part, byMs, work) {
+      await stack.slow(part, byMs)
+      try {
+        return await work()
+      } finally {
+        await stack.slow(part, 0)
+      }
+    },
+    scale: (replicas) => ask({ command: 'scale', replicas }),
+    async restart(parts) {
+      const said: string[] = []
+      await ask({ command: 'restart', parts }, (text) => said.push(text))
+      return said
     },
     untilReady,
     readJson: (file) => JSON.parse(readFileSync(join(dataFolder, file), 'utf8')),

@@ -38,8 +38,19 @@ export interface SystemState {
   cache: {
     entries: number
     bytes: number
+    /**
+     * In this gateway.
+     */
     hits: number
+    /**
+     * In what all gateways share.
+     */
+    sharedHits: number
     misses: number
+    /**
+     * Whether this gateway uses the cache that all share.
+     */
+    shared: 'none' | 'used' | 'away'
   }
 }
 export interface DeadLetter {
@@ -327,17 +338,33 @@ export const routes = {
                 "type": "integer"
               },
               "hits": {
-                "type": "integer"
+                "type": "integer",
+                "description": "In this gateway."
+              },
+              "sharedHits": {
+                "type": "integer",
+                "description": "In what all gateways share."
               },
               "misses": {
                 "type": "integer"
+              },
+              "shared": {
+                "type": "string",
+                "enum": [
+                  "none",
+                  "used",
+                  "away"
+                ],
+                "description": "Whether this gateway uses the cache that all share."
               }
             },
             "required": [
               "entries",
               "bytes",
               "hits",
-              "misses"
+              "sharedHits",
+              "misses",
+              "shared"
             ],
             "additionalProperties": false
           }

@@ -20,6 +20,8 @@ export type RouteSource = {
   bodyLimitBytes?: number
   idempotent?: true
   stream?: true
+  /** Instead of the one of its rate class. */
+  deadlineMs?: number
   responses: Record<string, Schema | null>
 }
 export type ServiceSource = {
@@ -130,54 +132,6 @@ export async function toHttpModule(source: ServiceSource, common: CommonSource):
     `export type Operations = {\n${operations.join('\n')}\n}`,
     `export const routes = ${JSON.stringify(routes, null, 2)} as const`,
   ].join('\n')
-}
-
-/** What the gateway routes by: every route that is not internal, without its schemas. */
-export function toRoutingModule(sources: ServiceSource[], rates: unknown): string {
-  const routes = sources.flatMap(({ service, routes: all }) =>
-    Object.entries(all)
-      .filter(([, route]) => route.access !== 'internal')
-      .map(([operation, route]) => {
-        const { method, path, access, rate, cache, bodyLimitBytes, stream, idempotent } = route
-        const query: PageQuery = route.query === 'page' ? { page: true } : (route.query ?? {})
-        const known = [
-          ...(query.page ? ['limit', 'cursor'] : []),
-          ...Object.keys(query.properties ?? {}),
-        ]
-        return {
-          operation,
-          service,
-          method,
-          path,
-          access: toAccess(access),
-          rate,
-          ...(cache && { cache }),
-          ...(bodyLimitBytes && { bodyLimitBytes }),
-          ...(stream && { stream }),
-          ...(idempotent && { idempotent }),
-          query: known.sort(),
-        }
-      }),
-  )
-  return [
-    `export type PublicRoute = {
-  operation: string
-  service: string
-  method: string
-  path: string
-  access: { kind: string; permission?: string }
-  rate: RateClass
-  cache?: { maxAgeSeconds: number; staleWhileRevalidateSeconds: number; staleIfErrorSeconds: number }
-  bodyLimitBytes?: number
-  stream?: boolean
-  idempotent?: boolean
-  /** The names of its query parameters, sorted. */
-  query: readonly string[]
-}`,
-    `export const rates = ${JSON.stringify(rates, null, 2)} as const`,
-    'export type RateClass = keyof typeof rates',
-    `export const publicRoutes: readonly PublicRoute[] = ${JSON.stringify(routes, null, 2)}`,
-  ].join('\n\n')
 }
 
 export function capitalize(word: string): string {

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { type AddressKind, parseAddress } from './addresses.ts'
 
 /** One environment variable: its name and how its text becomes a value. */
 export type Field<T> = {
@@ -163,6 +165,35 @@ export function list(
   return withDefault({ variable, parse }, options)
 }
 
+/** Where the instances of a service are: items as `parseAddress` reads them, comma-separated. */
+export function addressList(
+  variable: string,
+  kind: AddressKind,
+  options: { default?: readonly string[] } = {},
+): Field<readonly string[]> {
+  const items = list(variable, options)
+  const parse = (value: string): readonly string[] => {
+    const addresses = items.parse(value)
+    if (addresses.length === 0) throw new Error('must list at least one address.')
+    for (const address of addresses) parseAddress(address, kind)
+    return addresses
+  }
+  return { ...items, parse }
+}
+
+/** Where auth publishes its key set. */
+export const keySetPath = '/.well-known/jwks.json'
+
+/** Where auth is: addresses as in {@link addressList}, each with or without the path of the key set. */
+function keySetList(variable: string): Field<readonly string[]> {
+  const items = addressList(variable, 'http', { default: [] })
+  const bare = (item: string) => {
+    const text = item.trim()
+    return text.endsWith(keySetPath) ? text.slice(0, -keySetPath.length) : text
+  }
+  return { ...items, parse: (value) => items.parse(value.split(',').map(bare).join(',')) }
+}
+
 /** Makes a field optional: undefined when the variable is missing. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {
   return { ...field, fallback: { value: undefined } }
@@ -179,6 +210,11 @@ export const serviceConfig = {
     oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
   }),
   instanceId: text('INSTANCE_ID', { default: `local-${process.pid}` }),
+  /**
+   * How long no request may arrive before a server that stops closes: more than the pause between
+   * two looks at its readiness, which our own clients take every half second. 0 for at once.
+   */
+  drainQuietMs: integer('DRAIN_QUIET_MS', { default: 750, max: 3_000 }),
   databaseUrl: url('DATABASE_URL', { protocols: ['postgres:', 'postgresql:'] }),
   /** The embedded broker; needed for what neither of the next two takes over. */
   messagesUrl: optional(url('MESSAGES_URL', { protocols: ['postgres:', 'postgresql:'] })),
@@ -194,5 +230,27 @@ export const serviceConfig = {
   /** Certificates in PEM of who signed the brokers' certificate; else the system's. */
   kafkaTlsCa: optional(text('KAFKA_TLS_CA')),
   internalSecret: secret('INTERNAL_SECRET'),
-  jwksUrls: list('JWKS_URLS', { default: [] }),
+  jwksUrls: keySetList('JWKS_URLS'),
+} as const satisfies ConfigSchema
+
+// libuv runs hashes, look-ups of names and the file system on the same few threads.
+const poolThreads = Number(process.env.UV_THREADPOOL_SIZE) || 4
+// One is left, or a new connection to the database would wait for hashes to look up its name.
+const maxThreads = Math.max(1, poolThreads - 1)
+
+/** The variables of a service that hashes passwords; spread them into its schema. */
+export const hashingConfig = {
+  /** Hashes at once; more than cores only makes each slower. */
+  hashingConcurrency: integer('HASHING_CONCURRENCY', {
+    default: Math.min(availableParallelism(), maxThreads),
+    min: 1,
+    max: maxThreads,
+  }),
+  /**
+   * Requests that may wait for a hash. Half of what a gateway has under way at one instance (128), so
+   * that those who wait never take the places of what needs no hash, such as a refresh.
+   */
+  hashingQueueLimit: integer('HASHING_QUEUE_LIMIT', { default: 64, min: 1, max: 10_000 }),
+  /** How long a request may wait for its hash: a person takes more for a shop that is broken. */
+  hashingMaxWaitMs: integer('HASHING_MAX_WAIT_MS', { default: 2_000, min: 10, max: 30_000 }),
 } as const satisfies ConfigSchema

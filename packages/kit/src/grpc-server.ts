@@ -9,7 +9,9 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { AppError } from './errors.ts'
+import { healthDefinition, type ServingStatus, serving } from './grpc-health.ts'
 import { statusName, toGrpcStatus } from './grpc-status.ts'
+import { createLameDuck } from './lame-duck.ts'
 import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { deadlineExceeded } from './resilience.ts'
@@ -61,6 +63,10 @@ export type GrpcServerOptions = {
   internalSecret: string
   services: readonly GrpcService[]
   metrics?: Metrics
+  /** What health checks are told. */
+  isReady?: () => boolean
+  /** Milliseconds without a call after which a server that drains ends; see `LameDuck`. */
+  drainQuietMs?: number
   /** Milliseconds for calls in flight to finish at stop. */
   drainMs?: number
 }
@@ -68,6 +74,9 @@ export type GrpcServerOptions = {
 export type GrpcServer = {
   readonly name: 'grpc'
   start(): Promise<void>
+  /** Fails health checks and serves on until nobody calls any more. */
+  drain(): Promise<void>
+  /** Tells the clients to go elsewhere (GOAWAY) and lets calls in flight finish. */
   stop(): Promise<void>
   port(): number
 }
@@ -91,19 +100,35 @@ const limits = {
  * @throws Error at once when an rpc has no handler.
  */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
-  const { host, drainMs = 5_000 } = options
+  const { host, drainMs = 5_000, isReady = () => true } = options
   const server = new Server(limits)
   const checkSecret = createInternalCheck(options.internalSecret)
+  const lameDuck = createLameDuck({ quietMs: options.drainQuietMs ?? 0 })
+  let isDraining = false
   let boundPort = options.port
   for (const { definition, handlers } of options.services) {
     const implementation: UntypedServiceImplementation = {}
     for (const [name, method] of Object.entries(definition)) {
       const handler = handlers[rpcName(name, method)]
       if (!handler) throw new Error(`${method.path} has no handler.`)
-      implementation[name] = createUnary({ method, handler, checkSecret, options })
+      implementation[name] = createUnary({
+        method,
+        handler,
+        checkSecret,
+        options,
+        requested: lameDuck.requested,
+      })
     }
     server.addService(definition, implementation)
   }
+  server.addService(healthDefinition, {
+    // Asked by clients and by Kubernetes, which has no secret of ours.
+    Check(_call: unknown, done: sendUnaryData<ServingStatus>) {
+      lameDuck.probed()
+      const state = isDraining ? 'draining' : isReady() ? 'ready' : 'starting'
+      done(null, serving[state])
+    },
+  })
   return {
     name: 'grpc',
     start: () =>
@@ -115,8 +140,13 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
           resolve()
         })
       }),
+    async drain() {
+      isDraining = true
+      await lameDuck.wait()
+    },
     stop: () =>
       new Promise((resolve) => {
+        isDraining = true
         const force = setTimeout(() => {
           server.forceShutdown()
           resolve()
@@ -142,12 +172,14 @@ type Unary = {
   handler: AnyHandler
   checkSecret: (header: string | undefined) => void
   options: GrpcServerOptions
+  requested(): void
 }
 
-function createUnary({ method, handler, checkSecret, options }: Unary) {
+function createUnary({ method, handler, checkSecret, options, requested }: Unary) {
   const { logger, metrics } = options
   return async (call: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>) => {
     const startedAtMs = performance.now()
+    requested()
     const finish = (code: number) =>
       metrics?.observeGrpc(
         'server',

@@ -1,15 +1,16 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import {
+  type ConnectionLimits,
+  connectionDefaults,
+  createNodeServer,
+  type Intercept,
+  maxHeaderBytes,
+} from './http-connections.ts'
 import type { RouteContract } from './http-contract.ts'
 import { parseBody } from './http-input.ts'
-import { refuseBadRequest, routeNotFound, sendProblem, toKnownError } from './http-problem.ts'
+import { routeNotFound, sendProblem, toKnownError } from './http-problem.ts'
+import { refuseBadRequest } from './http-refusals.ts'
 import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import {
@@ -21,44 +22,29 @@ import {
   runWithContext,
 } from './trace.ts'
 
-/** Sees every request before it is routed; `pass` hands it on to the routes. */
-export type Intercept = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  pass: () => void,
-) => void
-
 export type AppOptions = {
   logger: Logger
   metrics?: Metrics
   intercept?: Intercept
   /** Bytes of a body where the contract names no limit. */
   bodyLimitBytes?: number
-  /** Sockets open at once. */
-  maxConnections?: number
+  /** What connections may take, where it is not {@link connectionDefaults}. */
+  connections?: Partial<ConnectionLimits>
   /** Aborted when the server begins to stop. */
   draining: AbortSignal
 }
 
 // A page of form fields is under 10 KB; imports name a limit of their own in the contract.
 const defaultBodyLimitBytes = 64 * 1024
-// Headers of ours are under 4 KB: a token, a trace, an idempotency key.
-const maxHeaderBytes = 16 * 1024
-// A whole request must have arrived by then: it bounds how long a slow client holds a socket.
-const requestTimeoutMs = 30_000
-const headersTimeoutMs = 10_000
-// Longer than the 30 s after which our clients and the load balancer drop an idle socket: whoever
-// closes second never sends a request into a socket that is being closed.
-const keepAliveTimeoutMs = 65_000
-// Two gateways with 256 sockets each, and room for probes.
-const defaultMaxConnections = 1_024
+
 /** A Fastify with our limits, body parsing, trace context and problem documents. */
 export function createApp(options: AppOptions): FastifyInstance {
-  const { logger, metrics, draining, bodyLimitBytes = defaultBodyLimitBytes } = options
+  const { logger, metrics, draining, intercept, bodyLimitBytes = defaultBodyLimitBytes } = options
   const app = fastify({
     logger: false,
     bodyLimit: bodyLimitBytes,
-    serverFactory: (serve) => createNodeServer(serve, options.intercept),
+    serverFactory: (serve) =>
+      createNodeServer(serve, { ...connectionDefaults, ...options.connections }, intercept),
     // Long path parameters reach their schema, which names the field, instead of a plain 404.
     routerOptions: { maxParamLength: maxHeaderBytes },
     forceCloseConnections: 'idle',
@@ -67,7 +53,6 @@ export function createApp(options: AppOptions): FastifyInstance {
     clientErrorHandler: (error, socket) => refuseBadRequest(error, socket as Socket),
     frameworkErrors: (error, request, reply) => answerError(error, request, reply, logger),
   }) as unknown as FastifyInstance
-  app.server.maxConnections = options.maxConnections ?? defaultMaxConnections
   app.decorateRequest('arrival', null)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, parseByContract)
@@ -92,19 +77,6 @@ export function createApp(options: AppOptions): FastifyInstance {
     })
   }
   return app
-}
-
-function createNodeServer(serve: RequestListener, intercept: Intercept | undefined): Server {
-  const limits = {
-    headersTimeout: headersTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    maxHeaderSize: maxHeaderBytes,
-  }
-  if (!intercept) return createServer(limits, serve)
-  return createServer(limits, (request, response) => {
-    intercept(request, response, () => serve(request, response))
-  })
 }
 
 function parseByContract(

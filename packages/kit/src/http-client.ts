@@ -1,14 +1,12 @@
 import { Pool } from 'undici'
-import { createDiscovery, type Discovery, type Instance } from './discovery.ts'
+import type { AddressSource } from './address-source.ts'
+import { type Attempt, createBalancer } from './balancer.ts'
+import type { InstanceView, Verdict } from './discovery.ts'
 import { AppError } from './errors.ts'
-import {
-  type Breaker,
-  backoffMs,
-  createBreaker,
-  createBulkhead,
-  createRetryBudget,
-  type RetryBudget,
-} from './resilience.ts'
+import type { Logger } from './logging.ts'
+import type { Metrics } from './metrics.ts'
+import { createHttpProbe, type ProbeTimes } from './readiness.ts'
+import { type Breaker, type RetryBudget, upstreamUnavailable } from './resilience.ts'
 import { childOf, currentTrace, deadlineHeader, formatTraceparent, remainingMs } from './trace.ts'
 
 export type HttpCall = {
@@ -21,6 +19,8 @@ export type HttpCall = {
   signal?: AbortSignal
   /** Whether the call may be repeated; GET and HEAD always may. */
   isIdempotent?: boolean
+  /** Milliseconds after which a call that may be repeated is also sent to another instance. */
+  hedgeAfterMs?: number
 }
 
 /** Any answer, whatever its status; `body` is parsed when it is JSON. */
@@ -36,29 +36,31 @@ export type HttpClient = {
    *   when too many calls wait.
    */
   request(call: HttpCall): Promise<HttpAnswer>
+  instances(): readonly InstanceView[]
+  /** Begins to follow addresses and readiness, as the first call does. */
+  start(): Promise<void>
   close(): Promise<void>
 }
 
 export type HttpClientOptions = {
   /** The service called, for messages. */
   name: string
-  /** Origins (`http://127.0.0.1:8081`), or a discovery that is shared. */
-  addresses: readonly string[] | Discovery
+  /** Items as `parseAddress` reads them, or what tells the addresses. */
+  addresses: readonly string[] | AddressSource
   deadlineMs: number
   /** Sockets per instance. */
   connections?: number
   /** Calls in flight, and calls that may wait for a place. */
   maxInFlight?: number
   maxWaiting?: number
+  /** Has instances asked for their readiness all the time: not worth it for rare calls. */
+  probing?: ProbeTimes | undefined
   retryBudget?: RetryBudget
   createBreaker?: () => Breaker
+  metrics?: Metrics
+  logger?: Logger
 }
 
-type Target = { pool: Pool; breaker: Breaker }
-type Attempt = { answer: HttpAnswer } | { error: unknown; wasSent: boolean }
-
-// The first try and two others: with more, a broken service sees triple its load.
-const maxAttempts = 3
 // Shorter than the servers' 65 s, so that we never write into a socket being closed.
 const idleSocketMs = 30_000
 // Inside one network a connection takes under a millisecond; a second means a lost packet.
@@ -81,107 +83,81 @@ export function createInstancePool(address: string, options: { connections: numb
 /** A client of one service, for calls that are small and answered as a whole. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { name, deadlineMs, connections = 32, maxInFlight = 128, maxWaiting = 128 } = options
-  const { addresses } = options
-  const discovery = 'pick' in addresses ? addresses : createDiscovery(addresses)
-  const budget = options.retryBudget ?? createRetryBudget()
-  const newBreaker = options.createBreaker ?? createBreaker
-  const targets = new Map<string, Target>()
-  const bulkhead = createBulkhead({
-    limit: maxInFlight,
-    queueLimit: maxWaiting,
-    refuse: () => unavailable('UPSTREAM_BUSY', `Too many calls wait for ${name}.`),
+  const balancer = createBalancer<Pool>({
+    ...options,
+    kind: 'http',
+    maxInFlight,
+    maxWaiting,
+    maxInFlightPerInstance: connections,
+    connect: (address) => createInstancePool(address, { connections }),
+    disconnect: (pool) => pool.destroy(),
+    verdictOf: verdictOfHttpError,
+    createProbe: options.probing && createHttpProbe,
   })
-
-  function targetOf(instance: Instance): Target {
-    let target = targets.get(instance.address)
-    if (!target) {
-      target = {
-        pool: createInstancePool(instance.address, { connections }),
-        breaker: newBreaker(),
-      }
-      targets.set(instance.address, target)
-    }
-    return target
-  }
-
-  async function attempt(instance: Instance, call: HttpCall, leftMs: number): Promise<Attempt> {
-    const { pool, breaker } = targetOf(instance)
-    if (!breaker.allow()) return { error: new Error('The breaker is open.'), wasSent: false }
-    discovery.started(instance)
-    try {
-      const answer = await send(pool, call, leftMs)
-      discovery.finished(instance, 'worked')
-      if (answer.status === 503) breaker.failure()
-      else breaker.success()
-      return { answer }
-    } catch (error) {
-      if (call.signal?.aborted) {
-        breaker.release()
-        discovery.finished(instance, 'cancelled')
-        throw call.signal.reason
-      }
-      breaker.failure()
-      const wasSent = !isConnectError(error)
-      discovery.finished(instance, wasSent ? 'cancelled' : 'failed')
-      return { error, wasSent }
-    }
-  }
-
-  async function requestWithRetries(call: HttpCall): Promise<HttpAnswer> {
-    const endsAtMs = performance.now() + remainingMs(call.deadlineMs ?? deadlineMs)
-    const mayRepeat = call.isIdempotent ?? ['GET', 'HEAD'].includes(call.method)
-    const tried = new Set<Instance>()
-    let last: Attempt | undefined
-    budget.deposit()
-    for (let count = 1; count <= maxAttempts; count += 1) {
-      const leftMs = endsAtMs - performance.now()
-      if (leftMs < 1) break
-      const instance = pickOther(discovery, tried)
-      tried.add(instance)
-      last = await attempt(instance, call, leftMs)
-      if ('answer' in last && last.answer.status !== 503) return last.answer
-      // What never left this process may be sent again whatever it is.
-      const isSafe = mayRepeat || ('error' in last && !last.wasSent)
-      if (!isSafe || count === maxAttempts || !budget.withdraw()) break
-      await pause(Math.min(backoffMs(count, { baseMs: 20, maxMs: 200 }), leftMs))
-    }
-    if (last && 'answer' in last) return last.answer
-    throw unavailable('UPSTREAM_UNAVAILABLE', `${name} does not answer right now.`, last?.error)
-  }
 
   return {
-    request: (call) => bulkhead.run(() => requestWithRetries(call)),
-    async close() {
-      await Promise.all([...targets.values()].map(({ pool }) => pool.destroy()))
+    async request(call) {
+      const leftMs = remainingMs(call.deadlineMs ?? deadlineMs)
+      if (leftMs < 1) throw upstreamUnavailable(name)
+      try {
+        return await balancer.run({
+          send: (attempt) => send(attempt, call),
+          deadlineMs: leftMs,
+          isRepeatable: call.isIdempotent ?? ['GET', 'HEAD'].includes(call.method),
+          signal: call.signal,
+          hedgeAfterMs: call.hedgeAfterMs,
+        })
+      } catch (error) {
+        if (call.signal?.aborted) throw call.signal.reason
+        throw error instanceof AppError ? error : upstreamUnavailable(name, error)
+      }
     },
+    instances: balancer.instances,
+    start: balancer.start,
+    close: balancer.close,
   }
 }
 
-function pickOther(discovery: Discovery, tried: ReadonlySet<Instance>): Instance {
-  // With every instance tried, the best of them gets another chance.
-  return tried.size < discovery.instances().length ? discovery.pick(tried) : discovery.pick()
-}
-
-async function send(pool: Pool, call: HttpCall, leftMs: number): Promise<HttpAnswer> {
+async function send(attempt: Attempt<Pool>, call: HttpCall): Promise<HttpAnswer> {
   const isText = typeof call.body === 'string' || Buffer.isBuffer(call.body)
   const body = isText || call.body === undefined ? call.body : JSON.stringify(call.body)
-  const timeout = AbortSignal.timeout(Math.ceil(leftMs))
-  const answer = await pool.request({
-    method: call.method as 'GET',
-    path: call.path,
-    headers: {
-      ...(call.body !== undefined && !isText ? { 'content-type': 'application/json' } : {}),
-      traceparent: formatTraceparent(childOf(currentTrace())),
-      [deadlineHeader]: String(Math.floor(leftMs)),
-      ...call.headers,
-    },
-    body: (body as string | Buffer | undefined) ?? null,
-    signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
-  })
-  const text = await readBounded(answer.body)
-  const isJson = /[/+]json\b/.test(String(answer.headers['content-type'] ?? ''))
-  const parsed: unknown = isJson && text !== '' ? JSON.parse(text) : text
-  return { status: answer.statusCode, headers: answer.headers, body: parsed }
+  const controller = new AbortController()
+  const cancel = (reason: unknown) => controller.abort(reason)
+  const onAbort = () => cancel(call.signal?.reason)
+  const timer = setTimeout(() => cancel(noAnswerInTime()), attempt.leftMs)
+  attempt.cancel = cancel
+  call.signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    const answer = await attempt.instance.connection.request({
+      method: call.method as 'GET',
+      path: call.path,
+      headers: {
+        ...(call.body !== undefined && !isText ? { 'content-type': 'application/json' } : {}),
+        traceparent: formatTraceparent(childOf(currentTrace())),
+        [deadlineHeader]: String(Math.floor(attempt.leftMs)),
+        ...call.headers,
+      },
+      body: (body as string | Buffer | undefined) ?? null,
+      signal: controller.signal,
+    })
+    attempt.verdict = verdictOfAnswer(answer.statusCode, answer.headers['content-type'])
+    if (attempt.mayTryElsewhere() || !attempt.claim()) {
+      cancel(new Error('Another instance answers.'))
+      await answer.body.dump({ limit: 0 })
+      throw new Error(`The answer was ${answer.statusCode}.`)
+    }
+    const text = await readBounded(answer.body)
+    const isJson = /[/+]json\b/.test(String(answer.headers['content-type'] ?? ''))
+    const parsed: unknown = isJson && text !== '' ? JSON.parse(text) : text
+    return { status: answer.statusCode, headers: answer.headers, body: parsed }
+  } finally {
+    clearTimeout(timer)
+    call.signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+function noAnswerInTime(): Error {
+  return Object.assign(new Error('No answer in time.'), { code: 'ETIMEDOUT' })
 }
 
 async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
@@ -208,15 +184,28 @@ const connectErrorCodes = new Set([
 export function isConnectError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if ('code' in error && connectErrorCodes.has(String(error.code))) return true
+  // A server that closes resets connections that it had not taken yet.
+  if ('syscall' in error && error.syscall === 'connect') return true
   return error instanceof AggregateError && error.errors.some(isConnectError)
 }
 
-function unavailable(code: string, message: string, cause?: unknown): AppError {
-  return new AppError('unavailable', code, message, { retryAfterSeconds: 1, cause })
+/** What a failed request shows of the instance it went to. */
+export function verdictOfHttpError(error: unknown): Verdict {
+  if (isConnectError(error)) return 'unsent'
+  // Errors of sockets, of the protocol and of time have codes; what has none is a fault of ours.
+  const hasCode = error instanceof Error && 'code' in error && typeof error.code === 'string'
+  return hasCode ? 'broken' : 'worked'
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
+/**
+ * What an answer shows of its instance. A problem document with 503 or 504 is the service's own
+ * word: it runs, but its database, a neighbour or its capacity does not allow the work. Its other
+ * routes may well work, so it keeps its place and is merely asked after others for a moment. The
+ * same status without one comes from something broken.
+ */
+export function verdictOfAnswer(status: number, contentType: unknown): Verdict {
+  if (status < 502 || status > 504) return 'worked'
+  const isOwnWord =
+    typeof contentType === 'string' && contentType.startsWith('application/problem+json')
+  return isOwnWord ? 'refused' : 'broken'
 }

@@ -50,13 +50,23 @@ export function checkContentType(contract: RouteContract, { headers }: FastifyRe
     headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
   if (!hasBody) return
   const encoding = headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') {
-    throw unsupportedMediaType('a body without content-encoding')
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw unsupportedMediaType('a body without content-encoding', 'content-encoding')
   }
-  const mediaType = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  const contentType = headers['content-type'] ?? ''
+  const mediaType = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''
   if (contract.bodyType === 'text/csv') {
     if (mediaType !== 'text/csv') throw unsupportedMediaType('text/csv')
   } else if (contract.bodyType !== 'raw' && !/^application\/([\w.+-]+\+)?json$/.test(mediaType)) {
     throw unsupportedMediaType('application/json')
+  }
+  // Text is read as UTF-8: any other reading of the same bytes would be another text.
+  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(contentType)?.[1]
+  if (
+    contract.bodyType !== 'raw' &&
+    charset !== undefined &&
+    !/^(utf-?8|us-ascii)$/i.test(charset)
+  ) {
+    throw unsupportedMediaType('text in UTF-8')
   }
 }

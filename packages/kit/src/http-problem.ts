@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { AppError, toProblem } from './errors.ts'
 import { invalidRequest } from './http-input.ts'
@@ -19,9 +18,9 @@ export function bodyTooLarge(): AppError {
   return new AppError('too-large', 'BODY_TOO_LARGE', 'The body is too large.', { errors })
 }
 
-export function unsupportedMediaType(expected: string): AppError {
+export function unsupportedMediaType(expected: string, header = 'content-type'): AppError {
   return new AppError('unsupported-media', 'UNSUPPORTED_MEDIA_TYPE', `Send ${expected}.`, {
-    errors: [{ pointer: '/headers/content-type', detail: `must be ${expected}` }],
+    errors: [{ pointer: `/headers/${header}`, detail: `must be ${expected}` }],
   })
 }
 
@@ -59,35 +58,4 @@ export function sendProblem(reply: FastifyReply, error: unknown, traceId: string
     reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   }
   return reply.send(JSON.stringify(problem))
-}
-
-/** Answers bytes that are no HTTP request, on the bare socket, and closes it. */
-export function refuseBadRequest(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const [status, problem] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', headersTooLarge]
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', requestTooSlow]
-        : ['400 Bad Request', malformedHttp]
-  const body = JSON.stringify(problem)
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  )
-}
-
-const malformedHttp = toProblem(
-  new AppError('invalid', 'MALFORMED_HTTP', 'The request is not valid HTTP.'),
-)
-const headersTooLarge = {
-  ...toProblem(new AppError('too-large', 'HEADERS_TOO_LARGE', 'The headers are too large.')),
-  status: 431,
-}
-const requestTooSlow = {
-  ...toProblem(new AppError('timeout', 'REQUEST_TOO_SLOW', 'The request arrived too slowly.')),
-  status: 408,
 }

@@ -8,7 +8,10 @@ import { createInputCompiler, type InputCheck } from './http-input.ts'
 import { methodNotAllowed } from './http-problem.ts'
 import { isEventStream, isReply, type Reply } from './http-reply.ts'
 import { toHandlerRequest } from './http-request.ts'
+import { createLameDuck } from './lame-duck.ts'
+import { createInternalCheck } from './tokens.ts'
 import { runWithContext } from './trace.ts'
+import { vitalsPath } from './vitals.ts'
 
 export type { Access, Handler, HttpRequest, JsonSchema, RouteContract } from './http-contract.ts'
 export { eventStream, reply, versionEtag, versionFromIfMatch } from './http-reply.ts'
@@ -25,6 +28,10 @@ export type HttpServerOptions<O extends Operations<O>> = Keepers &
     /** Lets several processes listen on one port; the system spreads connections over them. */
     reusePort?: boolean
     isReady: () => boolean
+    /** Tells of the process at `vitalsPath`, to holders of the internal secret. */
+    readVitals?: (() => Promise<object>) | undefined
+    /** Milliseconds without a request after which a server that drains ends; see `LameDuck`. */
+    drainQuietMs?: number
   }
 
 export type HttpServer<O extends Operations<O>> = {
@@ -33,6 +40,11 @@ export type HttpServer<O extends Operations<O>> = {
   on<Name extends keyof O & string>(operation: Name, handler: Handler<O[Name]>): void
   /** Listens. @throws Error that names the operations without a handler. */
   start(): Promise<void>
+  /**
+   * Says that it stops, closes each socket after its answer, and serves on until nobody asks any
+   * more: a client that looks at the readiness never meets a socket that is being closed.
+   */
+  drain(): Promise<void>
   /** Stops accepting, ends event streams, lets requests in flight finish. */
   stop(): Promise<void>
   /** The port listened on. */
@@ -49,6 +61,8 @@ export function createHttpServer<O extends Operations<O>>(
   const handlers = new Map<string, Handler>()
   const contracts: readonly RouteContract[] = Object.values(options.routes)
   const draining = new AbortController()
+  const closing = new AbortController()
+  const lameDuck = createLameDuck({ quietMs: options.drainQuietMs ?? 0 })
   const app = createApp({ ...options, draining: draining.signal })
   const compile = createInputCompiler()
   const sockets = new Set<Socket>()
@@ -57,7 +71,7 @@ export function createHttpServer<O extends Operations<O>>(
     socket.once('close', () => sockets.delete(socket))
   })
 
-  addProbes(app, options, draining.signal)
+  addProbes(app, options, { draining: draining.signal, probed: lameDuck.probed })
   for (const contract of contracts) {
     addRoute(app, options, {
       contract,
@@ -67,7 +81,7 @@ export function createHttpServer<O extends Operations<O>>(
         if (!handler) throw new Error(`${contract.operation} has no handler.`)
         return handler(request)
       },
-      draining: draining.signal,
+      closing: closing.signal,
     })
   }
   refuseOtherMethods(app, contracts)
@@ -91,8 +105,16 @@ export function createHttpServer<O extends Operations<O>>(
       const { host, port, reusePort = false } = options
       await app.listen(Object.assign({ host, port }, { reusePort }))
     },
+    async drain() {
+      draining.abort()
+      app.server.on('request', ({ url }) => {
+        if (!probePaths.has(url ?? '')) lameDuck.requested()
+      })
+      await lameDuck.wait()
+    },
     async stop() {
       draining.abort()
+      closing.abort()
       // Sockets that were busy when the stop began are left open once they are idle, and those
       // that never sent a byte do not count as idle.
       const sweep = setInterval(() => {
@@ -109,7 +131,7 @@ type Route = {
   contract: RouteContract
   check: InputCheck
   handler: Handler
-  draining: AbortSignal
+  closing: AbortSignal
 }
 
 function addRoute<O extends Operations<O>>(
@@ -117,7 +139,7 @@ function addRoute<O extends Operations<O>>(
   options: HttpServerOptions<O>,
   route: Route,
 ): void {
-  const { contract, check, handler, draining } = route
+  const { contract, check, handler, closing } = route
   const authorize = createGate(contract, options)
   const status = Number(Object.keys(contract.responses).find((code) => /^2\d\d$/.test(code)) ?? 200)
   app.route({
@@ -145,7 +167,7 @@ function addRoute<O extends Operations<O>>(
       isStream = true
       reply.hijack()
       if (request.method === 'HEAD') return raw.end()
-      const signal = AbortSignal.any([input.signal, draining])
+      const signal = AbortSignal.any([input.signal, closing])
       await writeEvents(raw, result.events, signal).catch((error: unknown) => {
         options.logger.error({ error, operation: contract.operation }, 'An event stream failed.')
         raw.destroy()
@@ -200,13 +222,26 @@ function refuseOtherMethods(app: FastifyInstance, contracts: readonly RouteContr
   }
 }
 
+const probePaths: ReadonlySet<string> = new Set(['/healthz', '/readyz', vitalsPath])
+
 function addProbes<O extends Operations<O>>(
   app: FastifyInstance,
-  { service, instance = `${service}-${process.pid}`, isReady }: HttpServerOptions<O>,
-  draining: AbortSignal,
+  options: HttpServerOptions<O>,
+  { draining, probed }: { draining: AbortSignal; probed(): void },
 ): void {
-  const state = () => (isReady() ? 'ready' : draining.aborted ? 'stopping' : 'starting')
+  const { service, instance = `${service}-${process.pid}`, isReady } = options
+  const { readVitals, internalSecret } = options
+  const state = () => (draining.aborted ? 'stopping' : isReady() ? 'ready' : 'starting')
   const describe = () => ({ service, id: instance, pid: process.pid, state: state() })
   app.get('/healthz', async () => describe())
-  app.get('/readyz', async (_request, reply) => reply.code(isReady() ? 200 : 503).send(describe()))
+  app.get('/readyz', async (_request, reply) => {
+    probed()
+    return reply.code(state() === 'ready' ? 200 : 503).send(describe())
+  })
+  if (!readVitals || internalSecret === undefined) return
+  const check = createInternalCheck(internalSecret)
+  app.get(vitalsPath, async ({ headers }) => {
+    check(headers.authorization)
+    return readVitals()
+  })
 }

@@ -2,10 +2,20 @@ import { ConfigError } from './config.ts'
 import type { Logger } from './logging.ts'
 
 /** Something that runs for as long as the service does. */
-export type Part = { name: string; start?(): Promise<void>; stop?(): Promise<void> }
+export type Part = {
+  name: string
+  start?(): Promise<void>
+  /** Lets those who look at the readiness find out; everything still works meanwhile. */
+  drain?(): Promise<void>
+  stop?(): Promise<void>
+}
 
 /** What `createApp` of a service returns. */
-export type App = { start(): Promise<void>; stop(): Promise<void> }
+export type App = {
+  start(): Promise<void>
+  /** @param options.isHurried leaves out the draining, because nobody is there who could notice. */
+  stop(options?: { isHurried?: boolean }): Promise<void>
+}
 
 export type Lifecycle = App & {
   /** Adds a part; parts start in the order added and stop in reverse. */
@@ -15,7 +25,8 @@ export type Lifecycle = App & {
 }
 
 /**
- * Starts parts in order and stops them in reverse.
+ * Starts parts in order. At the end readiness is withdrawn, all parts drain, and then they stop in
+ * reverse order.
  * @param options.drainMs milliseconds that all parts together may take to stop; a part that takes
  *   longer is named in the log and left behind, so that the process can end.
  */
@@ -26,8 +37,9 @@ export function createLifecycle(options: { logger: Logger; drainMs: number }): L
   let isReady = false
   let stopping: Promise<void> | undefined
 
-  async function stopParts(): Promise<void> {
+  async function stopParts(isHurried: boolean): Promise<void> {
     const deadlineAtMs = performance.now() + drainMs
+    if (!isHurried) await Promise.all(started.map((part) => drainPart(part, deadlineAtMs)))
     for (const part of started.splice(0).reverse()) {
       try {
         if (part.stop) await withinDrain(part.name, part.stop(), deadlineAtMs)
@@ -35,6 +47,14 @@ export function createLifecycle(options: { logger: Logger; drainMs: number }): L
         // One part that cannot stop must not keep the others from saving their work.
         logger.error({ error, part: part.name }, 'A part did not stop cleanly.')
       }
+    }
+  }
+
+  async function drainPart({ name, drain }: Part, deadlineAtMs: number): Promise<void> {
+    try {
+      if (drain) await withinDrain(name, drain(), deadlineAtMs)
+    } catch (error) {
+      logger.error({ error, part: name }, 'A part did not drain cleanly.')
     }
   }
 
@@ -49,15 +69,15 @@ export function createLifecycle(options: { logger: Logger; drainMs: number }): L
           await part.start?.()
         }
       } catch (error) {
-        stopping ??= stopParts()
+        stopping ??= stopParts(true)
         await stopping
         throw error
       }
       if (stopping === undefined) isReady = true
     },
-    stop() {
+    stop({ isHurried = false } = {}) {
       isReady = false
-      stopping ??= stopParts()
+      stopping ??= stopParts(isHurried)
       return stopping
     },
     isReady: () => isReady,
@@ -92,21 +112,22 @@ export async function runService(createApp: () => Promise<App>): Promise<void> {
   let app: App | undefined
   let isStopping = false
 
-  const stop = async () => {
+  const stop = async (isHurried: boolean) => {
     // A second signal means that whoever sent it will not wait.
     if (isStopping) process.exit(1)
     isStopping = true
     setTimeout(() => process.exit(1), hardStopMs).unref()
     try {
-      await app?.stop()
+      await app?.stop({ isHurried })
     } catch (error) {
       crash(error)
     }
     process.exit(0)
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  if (process.connected) process.once('disconnect', stop)
+  process.on('SIGTERM', () => stop(false))
+  process.on('SIGINT', () => stop(false))
+  // Whoever started us and our callers is gone: they end too, and have nowhere to go.
+  if (process.connected) process.once('disconnect', () => stop(true))
 
   try {
     app = await createApp()

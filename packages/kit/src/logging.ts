@@ -1,4 +1,4 @@
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { type DestinationStream, type LogFn, type Logger, pino } from 'pino'
 import { AppError } from './errors.ts'
 import { currentTrace } from './trace.ts'
 
@@ -11,6 +11,16 @@ export type LoggerOptions = {
   level: string
   /** Where lines go; standard output when absent. */
   destination?: DestinationStream
+  /** Told of each error and warning that is logged. */
+  onProblem?: (problem: LogProblem) => void
+}
+
+/** An error or warning as it may be shown to operators: our own words and a code, no data. */
+export type LogProblem = {
+  at: string
+  level: 'warn' | 'error' | 'fatal'
+  code?: string
+  message: string
 }
 
 const redacted = '[redacted]'
@@ -31,7 +41,7 @@ const maxDepth = 6
  * trace. Secrets are removed by field name at any depth and by shape inside text.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const { service, instance, level } = options
+  const { service, instance, level, onProblem } = options
   const settings = {
     level,
     base: { service, instance },
@@ -44,9 +54,52 @@ export function createLogger(options: LoggerOptions): Logger {
       level: (label: string) => ({ level: label }),
       log: (fields: Record<string, unknown>) => redact(fields, 0) as Record<string, unknown>,
     },
-    hooks: { streamWrite: (line: string) => line.replace(secretText, redacted) },
+    hooks: {
+      streamWrite: (line: string) => line.replace(secretText, redacted),
+      ...(onProblem && { logMethod: createProblemHook(onProblem) }),
+    },
   }
   return options.destination ? pino(settings, options.destination) : pino(settings)
+}
+
+const problemLevels: Readonly<Record<number, LogProblem['level']>> = {
+  40: 'warn',
+  50: 'error',
+  60: 'fatal',
+}
+// A code of ours, of PostgreSQL, or of Node: never a sentence.
+const codePattern = /^[A-Z0-9][A-Z0-9_]{1,63}$/
+const maxMessageLength = 200
+
+function createProblemHook(onProblem: (problem: LogProblem) => void) {
+  return function log(
+    this: Logger,
+    args: Parameters<LogFn>,
+    method: LogFn,
+    levelNumber: number,
+  ): void {
+    const level = problemLevels[levelNumber]
+    if (level) {
+      // The fields may hold anything; the text beside them is written in our sources.
+      const [fields, text] = args as unknown[]
+      const message = typeof fields === 'string' ? fields : text
+      onProblem({
+        at: new Date().toISOString(),
+        level,
+        ...codeOf(fields),
+        message: typeof message === 'string' ? message.slice(0, maxMessageLength) : '',
+      })
+    }
+    method.apply(this, args)
+  }
+}
+
+function codeOf(fields: unknown): { code?: string } {
+  if (typeof fields !== 'object' || fields === null) return {}
+  const { code, error, err } = fields as Record<string, unknown>
+  const holder = error ?? err
+  const found = code ?? (holder instanceof Error && 'code' in holder ? holder.code : undefined)
+  return typeof found === 'string' && codePattern.test(found) ? { code: found } : {}
 }
 
 function traceFields(): { traceId?: string } {

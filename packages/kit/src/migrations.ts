@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Database } from './database.ts'
 import { toDatabaseError } from './database-errors.ts'
@@ -22,6 +23,15 @@ const fileName = /^(\d{4})_[a-z0-9_]+\.sql$/
 const lockKey = 4_801_297_310
 // Long enough for a replica that waits for another one to build an index.
 const statementTimeoutMs = 120_000
+// While a change of a table waits for those who use it, everybody else waits behind it: the release
+// before still serves, so that must be short.
+const lockTimeoutMs = 1_000
+// In which they serve those who waited.
+const lockPauseMs = 500
+// Longer than any transaction of ours lasts.
+const lockPatienceMs = 60_000
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+const lockNotAvailable = '55P03'
 
 function toMigration(name: string, text: string): Migration {
   return { name, text, checksum: createHash('sha256').update(text).digest('hex') }
@@ -64,16 +74,34 @@ function checkHistory(wanted: readonly Migration[], applied: ReadonlyMap<string,
   }
 }
 
-async function apply(client: pg.PoolClient, { name, text, checksum }: Migration): Promise<void> {
+async function apply(client: pg.PoolClient, migration: Migration): Promise<void> {
+  const triesUntilMs = performance.now() + lockPatienceMs
+  while (!(await tryApply(client, migration, performance.now() < triesUntilMs))) {
+    await pause(lockPauseMs)
+  }
+}
+
+/** False when a table was locked for too long and the migration may be tried again. */
+async function tryApply(
+  client: pg.PoolClient,
+  { name, text, checksum }: Migration,
+  mayRepeat: boolean,
+): Promise<boolean> {
   try {
     await client.query('begin')
+    await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
     await client.query(text)
     await client.query('insert into schema_migrations (name, checksum) values ($1, $2)', [
       name,
       checksum,
     ])
     await client.query('commit')
+    return true
   } catch (error) {
+    if (mayRepeat && (error as { code?: string }).code === lockNotAvailable) {
+      await client.query('rollback')
+      return false
+    }
     // The caller drops the connection, and the transaction with it.
     throw new Error(`The migration ${name} failed: ${(error as Error).message}`, { cause: error })
   }
@@ -83,6 +111,7 @@ async function apply(client: pg.PoolClient, { name, text, checksum }: Migration)
  * Brings the database up to date: forward only, each migration in a transaction of its own.
  * Replicas that start at once wait for each other on an advisory lock, so each runs once.
  * A database that is newer than the code is accepted: old code runs on the expanded schema.
+ * A table that is in use is asked for again and again, and never for longer than a request waits.
  * Throws when an applied file was changed, or a file was numbered before an applied one.
  */
 export async function migrate(database: Database, options: MigrateOptions): Promise<void> {

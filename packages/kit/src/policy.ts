@@ -40,11 +40,14 @@ export type PolicyOptions = {
 type Grant = {
   readonly permissions: ReadonlySet<string>
   readonly version: number
-  readonly appliedAt: number
+  readonly appliedAtMs: number
 }
 
 // Until a first policy is there everything is denied, so it is asked for more often.
 const firstRetryMs = 200
+// A replica of the owner holds its answer for 30 s when it does not hear of a change. What is newer
+// for longer than this is of a database that was put back.
+const behindMs = 60_000
 
 /** A local copy of the table role → permissions, so that no request waits for its owner. */
 export function createPolicy(options: PolicyOptions): Policy {
@@ -52,7 +55,6 @@ export function createPolicy(options: PolicyOptions): Policy {
   const { refreshSeconds = 30, maxAgeSeconds = 900, firstWaitMs = 3_000 } = options
   let grants: ReadonlyMap<string, Grant> = new Map()
   let completeAtMs = Number.NEGATIVE_INFINITY
-  let changes = 0
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
 
@@ -62,17 +64,14 @@ export function createPolicy(options: PolicyOptions): Policy {
 
   async function refresh(): Promise<void> {
     const askedAtMs = clock()
-    const seen = changes
     const { roles } = await fetchPolicy()
-    // An event that came while we waited may be newer than the answer.
-    const newer = [...grants].filter(([, grant]) => grant.appliedAt > seen)
-    grants = new Map()
-    for (const state of roles) apply(state)
-    for (const [role, grant] of newer) {
-      if ((grants.get(role)?.version ?? -1) < grant.version) {
-        grants = new Map(grants).set(role, grant)
-      }
+    // An event may have told us more than who answers knows.
+    const told = [...grants].filter(([, grant]) => askedAtMs - grant.appliedAtMs < behindMs)
+    const next = new Map(roles.map((state) => [state.role, toGrant(state)]))
+    for (const [role, grant] of told) {
+      if ((next.get(role)?.version ?? 0) <= grant.version) next.set(role, grant)
     }
+    grants = next
     completeAtMs = askedAtMs
   }
 
@@ -90,13 +89,14 @@ export function createPolicy(options: PolicyOptions): Policy {
   function apply(state: RoleState): void {
     const known = grants.get(state.role)
     if (known && known.version >= state.version) return
-    changes += 1
-    grants = new Map(grants).set(state.role, {
-      permissions: new Set(state.permissions),
-      version: state.version,
-      appliedAt: changes,
-    })
+    grants = new Map(grants).set(state.role, toGrant(state))
   }
+
+  const toGrant = ({ permissions, version }: RoleState): Grant => ({
+    permissions: new Set(permissions),
+    version,
+    appliedAtMs: clock(),
+  })
 
   const isGranted = (caller: Caller, permission: string) =>
     caller.roles.some((role) => grants.get(role)?.permissions.has(permission))

@@ -1,3 +1,4 @@
+import type { Counter } from 'prom-client'
 import { type Database, sql, type Tx } from './database.ts'
 import { AppError } from './errors.ts'
 import { createListener } from './listener.ts'
@@ -16,7 +17,7 @@ export type RelayOptions = {
   listenUrl: string
   publisher: Publisher
   logger: Logger
-  /** Gets the gauges `outbox_rows` and `outbox_oldest_age_seconds`. */
+  /** Gets `messages_sent_total` and the gauges `outbox_rows` and `outbox_oldest_age_seconds`. */
   metrics?: Metrics
   /** Messages published at once. Default 500: one confirm pays for many, memory stays small. */
   batchSize?: number
@@ -90,8 +91,11 @@ async function withTimeout(work: Promise<void>, timeoutMs: number): Promise<void
   }
 }
 
+/** The counter of published messages, by `kind` and `name` of their address. */
+export const sentMetric = 'messages_sent_total'
+
 /** The loop that publishes the rows of one kind. */
-function createLane(kind: Address['kind'], options: RelayOptions): Loop {
+function createLane(kind: Address['kind'], options: RelayOptions, sent: Counter | undefined): Loop {
   const { database, publisher, logger } = options
   const { batchSize = 500, pollMs = 3_000, publishTimeoutMs = 10_000 } = options
   // The server must outwait the publisher, or it would roll back what is about to be confirmed.
@@ -107,6 +111,7 @@ function createLane(kind: Address['kind'], options: RelayOptions): Loop {
     const items = rows.map(({ name, message }) => ({ address: { kind, name }, message }))
     await withTimeout(publisher.publish(items), publishTimeoutMs)
     await tx.run(removeBatch, [kind, rows.map(({ id }) => id)])
+    for (const { name } of rows) sent?.inc({ kind, name })
     return rows.length
   }
 
@@ -129,9 +134,14 @@ function createLane(kind: Address['kind'], options: RelayOptions): Loop {
  */
 export function createRelay(options: RelayOptions): Relay {
   const { database, listenUrl, logger } = options
+  const sent = options.metrics?.counter({
+    name: sentMetric,
+    help: 'Messages that the broker has confirmed, by where they went.',
+    labels: ['kind', 'name'],
+  })
   const lanes = {
-    queue: createLane('queue', options),
-    topic: createLane('topic', options),
+    queue: createLane('queue', options, sent),
+    topic: createLane('topic', options, sent),
   }
 
   function onNotify(kind: string | undefined): void {

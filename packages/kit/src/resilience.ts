@@ -6,12 +6,19 @@ const monotonic: Clock = () => performance.now()
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
 export type Breaker = {
-  /** Whether a call may be made now. Each true must be followed by one success, failure or release. */
-  allow(): boolean
+  /**
+   * Whether a call may be made now. Each true must be followed by one success, failure or release.
+   * @param isUrgent where nobody else can be asked: the pause of an open breaker is a tenth then.
+   */
+  allow(isUrgent?: boolean): boolean
   success(): void
   failure(): void
   /** Ends an allowed call that says nothing about the other side (cancelled by us). */
   release(): void
+  /** Opens at once, because the other side is known to be away. */
+  trip(): void
+  /** Closes at once, because the other side is known to be well. */
+  reset(): void
   state(): BreakerState
 }
 
@@ -56,9 +63,10 @@ export function createBreaker(
   }
 
   return {
-    allow() {
+    allow(isUrgent = false) {
       if (state === 'closed') return true
-      if (state === 'open' && clock() - openedAtMs >= openMs) state = 'half-open'
+      const pauseMs = isUrgent ? openMs / 10 : openMs
+      if (state === 'open' && clock() - openedAtMs >= pauseMs) state = 'half-open'
       if (state !== 'half-open' || isProbing) return false
       isProbing = true
       return true
@@ -80,54 +88,123 @@ export function createBreaker(
     release() {
       isProbing = false
     },
+    trip: open,
+    reset() {
+      state = 'closed'
+      isProbing = false
+      resetWindow()
+    },
     state: () => state,
   }
 }
 
+export type BulkheadOptions = {
+  limit: number
+  queueLimit: number
+  /** The error for work beyond limit and queue. */
+  refuse: () => AppError
+  /** A further condition for a place besides the limit; see {@link Bulkhead.admit}. */
+  hasRoom?: () => boolean
+}
+
 export type Bulkhead = {
-  /** Runs the work when a place is free, waits in the queue otherwise, refuses when that is full. */
-  run<T>(work: () => Promise<T>): Promise<T>
+  /**
+   * Runs the work when a place is free, waits in the queue otherwise, refuses when that is full.
+   * When the signal is aborted before a place is free, it leaves the queue, the work never runs,
+   * and the reason of the signal is thrown.
+   */
+  run<T>(work: () => Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>
+  /**
+   * Takes a place: at once when it returns undefined, else when the promise resolves. Each place is
+   * given back by one `leave`. Refuses as `run` does, and after `limitMs` in the queue.
+   */
+  enter(signal?: AbortSignal, limitMs?: number): Promise<void> | undefined
+  leave(): void
+  /** Lets in who waits, as far as there is room; to be called when `hasRoom` may have changed. */
+  admit(): void
+  /** Turns away everyone who waits. */
+  refuseWaiting(error: AppError): void
   running(): number
   waiting(): number
 }
 
+type Waiter = { enter(): void; giveUp(reason: unknown): void }
+
 /**
  * Bounds how much of one kind of work runs at once, so that a slow dependency cannot take every
  * socket and every byte of memory.
- * @param options.refuse the error for work beyond limit and queue.
  */
-export function createBulkhead(options: {
-  limit: number
-  queueLimit: number
-  refuse: () => AppError
-}): Bulkhead {
-  const { limit, queueLimit, refuse } = options
-  const queue: (() => void)[] = []
+export function createBulkhead(options: BulkheadOptions): Bulkhead {
+  const { limit, queueLimit, refuse, hasRoom = () => true } = options
+  // Sets keep their order, and let a waiter leave from the middle.
+  const queue = new Set<Waiter>()
   let running = 0
 
+  function admit(): void {
+    for (const waiter of queue) {
+      if (running >= limit || !hasRoom()) return
+      running += 1
+      waiter.enter()
+    }
+  }
+
   function leave(): void {
-    const next = queue.shift()
-    // The place of who leaves is handed over, so `running` stays as it is.
-    if (next) next()
-    else running -= 1
+    running -= 1
+    if (queue.size > 0) admit()
+  }
+
+  function wait(signal: AbortSignal | undefined, limitMs: number | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer =
+        limitMs === undefined ? undefined : setTimeout(() => waiter.giveUp(refuse()), limitMs)
+      const abort = () => waiter.giveUp(signal?.reason)
+      const depart = () => {
+        queue.delete(waiter)
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+      }
+      const waiter: Waiter = {
+        enter() {
+          depart()
+          resolve()
+        },
+        giveUp(reason) {
+          depart()
+          reject(reason)
+        },
+      }
+      queue.add(waiter)
+      signal?.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  function enter(signal?: AbortSignal, limitMs?: number): Promise<void> | undefined {
+    signal?.throwIfAborted()
+    if (running < limit && hasRoom()) {
+      running += 1
+      return undefined
+    }
+    if (queue.size >= queueLimit) throw refuse()
+    return wait(signal, limitMs)
   }
 
   return {
-    async run(work) {
-      if (running < limit) running += 1
-      else if (queue.length < queueLimit) {
-        await new Promise<void>((resolve) => {
-          queue.push(resolve)
-        })
-      } else throw refuse()
+    async run(work, { signal } = {}) {
+      await enter(signal)
       try {
         return await work()
       } finally {
         leave()
       }
     },
+    enter,
+    leave,
+    admit,
+    refuseWaiting(error) {
+      for (const waiter of queue) waiter.giveUp(error)
+    },
     running: () => running,
-    waiting: () => queue.length,
+    waiting: () => queue.size,
   }
 }
 
@@ -160,6 +237,28 @@ export function createRetryBudget(options: { ratio?: number; reserve?: number } 
 
 export function deadlineExceeded(): AppError {
   return new AppError('timeout', 'DEADLINE_EXCEEDED', 'This took longer than the caller waits.')
+}
+
+// An instance that restarts is back within a second or two.
+const retryAfterSeconds = 2
+
+/** The error where a service cannot be asked, or did not answer. */
+export function upstreamUnavailable(service: string, cause?: unknown): AppError {
+  const message = `${service} does not answer right now.`
+  return new AppError('unavailable', 'UPSTREAM_UNAVAILABLE', message, {
+    details: { service },
+    retryAfterSeconds,
+    cause,
+  })
+}
+
+/** The error where too much waits for a service already. */
+export function upstreamBusy(service: string): AppError {
+  const message = `Too many calls wait for ${service}.`
+  return new AppError('unavailable', 'UPSTREAM_BUSY', message, {
+    details: { service },
+    retryAfterSeconds,
+  })
 }
 
 /**

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
+import { keySetPath } from './config.ts'
 import { createDatabase, type Database, migrate } from './database.ts'
 import { createGrpcServer, type GrpcServer, type GrpcService } from './grpc-server.ts'
-import { createHttpClient } from './http-client.ts'
+import { createHttpClient, type HttpCall, type HttpClientOptions } from './http-client.ts'
 import type { Operations } from './http-contract.ts'
 import { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.ts'
 import { createInboxPruner, inboxSchema } from './inbox.ts'
@@ -15,12 +16,15 @@ import { outboxSchema } from './outbox.ts'
 import { createPolicy, type Policy, type RoleState } from './policy.ts'
 import { createRelay } from './relay.ts'
 import {
+  createInternalCheck,
   createTokenVerifier,
   internalAuthorization,
   type KeySet,
   type TokenFacts,
   type TokenVerifier,
 } from './tokens.ts'
+import { newTrace, runWithContext } from './trace.ts'
+import { createVitals, type Vitals, vitalsPath } from './vitals.ts'
 
 /** What every process of ours is configured with; see `serviceConfig`. */
 export type RuntimeConfig = BrokerConfig & {
@@ -30,7 +34,10 @@ export type RuntimeConfig = BrokerConfig & {
   readonly metricsPort: number
   readonly logLevel: string
   readonly instanceId: string
+  /** See `LameDuck`. */
+  readonly drainQuietMs: number
   readonly internalSecret: string
+  /** Where auth is. */
   readonly jwksUrls: readonly string[]
   /** Where rbac is; without it the policy stays empty and denies everything. */
   readonly rbacUrls?: readonly string[]
@@ -46,14 +53,17 @@ export type Runtime = {
   readonly messaging: Messaging
   readonly tokens: TokenVerifier
   readonly policy: Policy
+  readonly vitals: Vitals
+  /** What the metrics server tells to holders of the internal secret, by path. */
+  readonly internalDocuments: Map<string, (query: URLSearchParams) => Promise<unknown>>
   /** Holds metrics, tokens and policy; the app adds the rest and starts it. */
   readonly lifecycle: Lifecycle
 }
 
 // Shorter than what Kubernetes and the supervisor wait before they kill, longer than any request.
 const drainMs = 15_000
-// rbac answers from memory; a lost packet must not hold up the start.
-const policyDeadlineMs = 2_000
+// Keys and policy are answered from memory; a lost packet must not hold up the start.
+const readDeadlineMs = 2_000
 
 /** What every process of ours has in common, made from its configuration. */
 export function createRuntime(options: {
@@ -64,57 +74,78 @@ export function createRuntime(options: {
   /** Queues whose depth this process tells besides its own; from the contracts. */
   queues?: readonly string[]
   isRevoked?: (facts: TokenFacts) => boolean
-  /** The keys at hand, for who issues the tokens. */
-  ownKeys?: () => KeySet
+  /** The keys at hand, for who issues the tokens; others ask auth. */
+  fetchKeySet?: () => Promise<KeySet>
 }): Runtime {
-  const { service, config, topics, queues = [], isRevoked, ownKeys } = options
+  const { service, config, topics, queues = [], isRevoked } = options
   const { instanceId: instance, orderTokenSecret } = config
-  const logger = createLogger({ service, instance, level: config.logLevel })
   const metrics = createMetrics({ service })
+  const { logLevel: level, internalSecret } = config
+  const logger = createLogger({ service, instance, level, onProblem: (each) => vitals.note(each) })
   const lifecycle = createLifecycle({ logger, drainMs })
+  const vitals = createVitals({ service, instance, metrics, isReady: lifecycle.isReady })
   const common = { service, instance, logger, metrics }
   const messaging = createMessaging({ ...common, config, topics, queues })
   const tokens = createTokenVerifier({
-    jwksUrls: config.jwksUrls,
+    fetchKeySet: options.fetchKeySet ?? createKeySetFetch(config, lifecycle),
     logger,
     ...(isRevoked && { isRevoked }),
-    ...(ownKeys && { ownKeys }),
     ...(orderTokenSecret !== undefined && { orderTokenSecret }),
   })
   const policy = createPolicy({ fetchPolicy: createPolicyFetch(config, lifecycle), logger })
 
+  const internalDocuments: Runtime['internalDocuments'] = new Map([[vitalsPath, vitals.read]])
+  const check = createInternalCheck(internalSecret)
+  const internal = { check, documents: internalDocuments }
   let metricsServer: { stop(): Promise<void> } | undefined
   lifecycle.add({
     name: 'metrics',
     async start() {
       const { host, metricsPort: port } = config
-      metricsServer = await startMetricsServer({ metrics, host, port })
+      metricsServer = await startMetricsServer({ metrics, host, port, internal })
     },
     stop: async () => metricsServer?.stop(),
   })
   lifecycle.add({ name: 'token keys', ...tokens })
   if (config.rbacUrls) lifecycle.add({ name: 'policy', ...policy })
-  return { service, config, logger, metrics, messaging, tokens, policy, lifecycle }
+  return {
+    ...{ service, config, logger, metrics, messaging, tokens, policy, lifecycle },
+    ...{ vitals, internalDocuments },
+  }
 }
 
-function createPolicyFetch(config: RuntimeConfig, lifecycle: Lifecycle) {
-  const { rbacUrls, internalSecret } = config
+function createKeySetFetch({ jwksUrls }: RuntimeConfig, lifecycle: Lifecycle) {
+  if (jwksUrls.length === 0) return undefined
+  const read = createReader(lifecycle, { name: 'auth', addresses: jwksUrls, path: keySetPath })
+  return async () => (await read()) as KeySet
+}
+
+function createPolicyFetch({ rbacUrls, internalSecret }: RuntimeConfig, lifecycle: Lifecycle) {
   if (!rbacUrls) return async () => ({ roles: [] })
-  const client = createHttpClient({
+  const read = createReader(lifecycle, {
     name: 'rbac',
     addresses: rbacUrls,
-    deadlineMs: policyDeadlineMs,
-    connections: 1,
+    path: '/internal/v1/policy',
+    headers: { authorization: internalAuthorization(internalSecret) },
   })
-  lifecycle.add({ name: 'rbac client', stop: () => client.close() })
+  return async () => (await read()) as { roles: readonly RoleState[] }
+}
+
+/** Reads one small document from whichever instance answers. */
+function createReader(
+  lifecycle: Lifecycle,
+  options: Pick<HttpClientOptions, 'name' | 'addresses'> & Pick<HttpCall, 'path' | 'headers'>,
+): () => Promise<unknown> {
+  const { name, addresses, ...call } = options
+  const client = createHttpClient({ name, addresses, deadlineMs: readDeadlineMs, connections: 1 })
+  lifecycle.add({ name: `${name} client`, stop: () => client.close() })
   return async () => {
-    const answer = await client.request({
-      method: 'GET',
-      path: '/internal/v1/policy',
-      headers: { authorization: internalAuthorization(internalSecret) },
-    })
-    if (answer.status !== 200) throw new Error(`rbac answered ${answer.status}.`)
-    return answer.body as { roles: readonly RoleState[] }
+    // Of no request: several wait for the same answer, and one may have little time left.
+    const answer = await runWithContext({ trace: newTrace() }, () =>
+      client.request({ method: 'GET', ...call }),
+    )
+    if (answer.status !== 200) throw new Error(`${name} answered ${answer.status}.`)
+    return answer.body
   }
 }
 
@@ -124,7 +155,7 @@ function createPolicyFetch(config: RuntimeConfig, lifecycle: Lifecycle) {
  * @param options.migrations the folder of `NNNN_name.sql`.
  */
 export function openDatabase(
-  { service, lifecycle, logger, metrics, messaging }: Runtime,
+  { service, lifecycle, logger, metrics, messaging, vitals }: Runtime,
   options: {
     url: string
     migrations: URL
@@ -139,6 +170,7 @@ export function openDatabase(
     applicationName: service,
     ...(poolSize !== undefined && { poolSize }),
   })
+  vitals.addDatabase(decodeURIComponent(new URL(url).pathname.slice(1)), database.pool)
   lifecycle.add({
     name: 'database',
     start: () => migrate(database, { directory: fileURLToPath(migrations), schemas }),
@@ -146,7 +178,9 @@ export function openDatabase(
   })
   if (schemas.includes(outboxSchema)) {
     const { publisher } = messaging
-    lifecycle.add(createRelay({ database, listenUrl: url, publisher, logger, metrics }))
+    const relay = createRelay({ database, listenUrl: url, publisher, logger, metrics })
+    vitals.setOutbox(relay.stats)
+    lifecycle.add(relay)
   }
   if (schemas.includes(inboxSchema)) lifecycle.add(createInboxPruner({ database, logger }))
   return database
@@ -154,22 +188,26 @@ export function openDatabase(
 
 /** An HTTP server with what the runtime knows; the app adds it to the life-cycle after its handlers. */
 export function openHttpServer<O extends Operations<O>>(
-  { service, config, logger, metrics, tokens, policy, lifecycle }: Runtime,
+  { service, config, logger, metrics, tokens, policy, lifecycle, vitals }: Runtime,
   options: Pick<HttpServerOptions<O>, 'routes'> & Partial<HttpServerOptions<O>>,
 ): HttpServer<O> {
-  const { host, port, instanceId: instance, internalSecret } = config
+  const { host, port, instanceId: instance, internalSecret, drainQuietMs } = config
   const { isReady } = lifecycle
   return createHttpServer<O>({
     ...{ service, instance, host, port, logger, metrics, tokens, policy, internalSecret, isReady },
+    drainQuietMs,
+    readVitals: vitals.read,
     ...options,
   })
 }
 
 /** A gRPC server with what the runtime knows; the app adds it to the life-cycle. */
 export function openGrpcServer(
-  { config, logger, metrics }: Runtime,
+  { config, logger, metrics, lifecycle }: Runtime,
   services: readonly GrpcService[],
 ): GrpcServer {
-  const { host, grpcPort: port = 0, internalSecret } = config
-  return createGrpcServer({ host, port, logger, metrics, internalSecret, services })
+  const { host, grpcPort: port = 0, internalSecret, drainQuietMs } = config
+  const { isReady } = lifecycle
+  const common = { host, port, logger, metrics, internalSecret, isReady, drainQuietMs }
+  return createGrpcServer({ ...common, services })
 }

@@ -1,6 +1,5 @@
 import { createHash, createPublicKey, type JsonWebKey, timingSafeEqual } from 'node:crypto'
 import { createVerifier } from 'fast-jwt'
-import { request as httpRequest } from 'undici'
 import { AppError } from './errors.ts'
 import type { Logger } from './logging.ts'
 
@@ -31,19 +30,25 @@ export type TokenVerifier = {
 export type KeySet = { keys?: readonly (JsonWebKey & { kid?: string })[] }
 
 export type TokenVerifierOptions = {
-  /** Addresses of JWKS documents (RFC 7517); the keys of all of them count. */
-  jwksUrls: readonly string[]
-  /** The keys at hand, for who issues the tokens and need not ask for the key set. */
-  ownKeys?: () => KeySet
+  /**
+   * Asks any issuer for the key set; they share their keys, so one answers for all. Without it no
+   * access token is accepted.
+   */
+  fetchKeySet?: (() => Promise<KeySet>) | undefined
   logger: Logger
   issuer?: string
   /** Lets guests' order tokens in; only the service that signs them knows it. */
   orderTokenSecret?: string
   /** Tells whether the session was ended before the token expires. */
   isRevoked?: (facts: TokenFacts) => boolean
+  /** Shorter than a new key is published before it signs, so that no request waits for it. */
   refreshMs?: number
   /** Least milliseconds between two fetches that unknown key ids cause. */
   minRefreshMs?: number
+  /** How long a key is kept that answers lack: an issuer without its database may be behind. */
+  keepMs?: number
+  /** Monotonic milliseconds. */
+  clock?: () => number
 }
 
 /** The `aud` claim of access tokens. */
@@ -59,57 +64,66 @@ type Claims = {
   ord?: string
 }
 type Verify = (token: string) => Claims
+type KnownKey = { verify: Verify; seenAtMs: number }
 
-// The set of live keys is two or three; auth answers from memory.
-const fetchLimitMs = 2_000
-const maxDocumentBytes = 64 * 1024
 // Verified tokens remembered per key; about 1 KB each.
 const cachedTokens = 10_000
 // Until a first key is known everybody is turned away, so it is asked for more often.
 const firstRetryMs = 200
+// Nobody may ask before auth is away: a service that starts beside it must have heard the keys.
+const firstRefreshMs = 1_000
 // A token of ours is under 1 KB.
 const maxTokenLength = 4_096
 
 /** Verifies EdDSA access tokens against keys that are fetched, cached and kept when auth is down. */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
-  const { jwksUrls, ownKeys, logger, issuer = 'halles', isRevoked } = options
-  const { refreshMs = 300_000, minRefreshMs = 3_000 } = options
+  const { fetchKeySet, logger, issuer = 'halles', isRevoked } = options
+  const { refreshMs = 45_000, minRefreshMs = 3_000, keepMs = 300_000 } = options
+  const { clock = () => performance.now() } = options
   const verifyOrder = options.orderTokenSecret && orderVerifier(options.orderTokenSecret, issuer)
-  const sources = jwksUrls.map((url) => ({ url, read: () => fetchKeySet(url) }))
-  if (ownKeys) sources.push({ url: 'own', read: async () => ownKeys() })
-  const keysByUrl = new Map<string, ReadonlyMap<string, Verify>>()
-  let keys: ReadonlyMap<string, Verify> = new Map()
+  let keys: ReadonlyMap<string, KnownKey> = new Map()
   let refreshing: Promise<void> | undefined
   let refreshedAtMs = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
+  let isStopped = false
 
-  async function fetchAll(): Promise<void> {
-    await Promise.all(
-      sources.map(async ({ url, read }) => {
-        try {
-          keysByUrl.set(url, toVerifiers(await read(), issuer, keysByUrl.get(url)))
-        } catch (error) {
-          // The keys known so far stay in use: signed-in people go on while auth is down.
-          logger.warn({ error, url }, 'The token keys could not be refreshed.')
-        }
-      }),
-    )
-    keys = new Map([...keysByUrl.values()].flatMap((known) => [...known]))
+  async function fetchKeys(): Promise<void> {
+    if (!fetchKeySet) return
+    try {
+      const { keys: published = [] } = await fetchKeySet()
+      const seenAtMs = clock()
+      const next = new Map([...keys].filter(([, known]) => seenAtMs - known.seenAtMs < keepMs))
+      for (const jwk of published) {
+        if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || !jwk.kid) continue
+        // A key that stays keeps its verifier, and with it the tokens it has already verified.
+        const verify = keys.get(jwk.kid)?.verify ?? verifierOf(jwk, issuer)
+        next.set(jwk.kid, { verify, seenAtMs })
+      }
+      keys = next
+    } catch (error) {
+      // The keys known so far stay in use: signed-in people go on while auth is down.
+      logger.warn({ error }, 'The token keys could not be refreshed.')
+    }
   }
 
   function refresh(): Promise<void> {
-    refreshing ??= fetchAll().finally(() => {
+    refreshing ??= fetchKeys().finally(() => {
       refreshing = undefined
-      refreshedAtMs = performance.now()
+      refreshedAtMs = clock()
     })
     return refreshing
   }
 
+  async function refreshAndPlan(): Promise<void> {
+    await refresh()
+    if (isStopped) return
+    timer = setTimeout(refreshAndPlan, keys.size === 0 ? firstRefreshMs : refreshMs)
+    timer.unref()
+  }
+
   async function findKey(kid: string): Promise<Verify> {
-    const known = keys.get(kid)
-    if (known) return known
     const leastMs = keys.size === 0 ? Math.min(firstRetryMs, minRefreshMs) : minRefreshMs
-    if (refreshing || performance.now() - refreshedAtMs >= leastMs) await refresh()
+    if (refreshing || clock() - refreshedAtMs >= leastMs) await refresh()
     if (keys.size === 0) {
       throw new AppError(
         'unavailable',
@@ -122,7 +136,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     }
     const found = keys.get(kid)
     if (!found) throw tokenInvalid()
-    return found
+    return found.verify
   }
 
   return {
@@ -131,17 +145,15 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       const { alg, kid } = readHead(token)
       if (alg === 'HS256' && verifyOrder) return toOrderHolder(verifyClaims(verifyOrder, token))
       if (typeof kid !== 'string') throw tokenInvalid()
-      const verify = keys.get(kid) ?? (await findKey(kid))
+      const verify = keys.get(kid)?.verify ?? (await findKey(kid))
       return toCaller(verifyClaims(verify, token), isRevoked)
     },
     async start() {
-      if (jwksUrls.length === 0) return
-      await refresh()
-      timer = setInterval(refresh, refreshMs)
-      timer.unref()
+      if (fetchKeySet) await refreshAndPlan()
     },
     async stop() {
-      clearInterval(timer)
+      isStopped = true
+      clearTimeout(timer)
       await refreshing
     },
   }
@@ -170,41 +182,6 @@ export function internalAuthorization(secret: string): string {
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
-}
-
-async function fetchKeySet(url: string): Promise<KeySet> {
-  const answer = await httpRequest(url, {
-    signal: AbortSignal.timeout(fetchLimitMs),
-    headers: { accept: 'application/json' },
-  })
-  const text = await readBounded(answer.body)
-  if (answer.statusCode !== 200) throw new Error(`The key set answered ${answer.statusCode}.`)
-  return JSON.parse(text) as KeySet
-}
-
-function toVerifiers(
-  { keys = [] }: KeySet,
-  issuer: string,
-  before: ReadonlyMap<string, Verify> | undefined,
-): ReadonlyMap<string, Verify> {
-  const verifiers = new Map<string, Verify>()
-  for (const jwk of keys) {
-    if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519' || !jwk.kid) continue
-    // A key that stays keeps its verifier, and with it the tokens it has already verified.
-    verifiers.set(jwk.kid, before?.get(jwk.kid) ?? verifierOf(jwk, issuer))
-  }
-  return verifiers
-}
-
-async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > maxDocumentBytes) throw new Error('The key set is too large.')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function verifierOf(jwk: JsonWebKey, issuer: string): Verify {

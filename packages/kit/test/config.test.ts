@@ -65,3 +65,15 @@ test('a secret is read from the file that NAME_FILE names', () => {
 test('an empty variable counts as missing', () => {
   assert.throws(() => field.loadConfig(schema, { ...good, KEY: '' }), /KEY is missing/)
 })
+
+test('auth is found by its addresses, with or without the path of its key set', () => {
+  const { jwksUrls } = field.serviceConfig
+  const text =
+    'http://auth:8080/.well-known/jwks.json, dns+http://auth:8080,file:///run/halles/auth.json'
+  assert.deepEqual(jwksUrls.parse(text), [
+    'http://auth:8080',
+    'dns+http://auth:8080',
+    'file:///run/halles/auth.json',
+  ])
+  assert.throws(() => jwksUrls.parse('http://auth:8080/keys'), /must list addresses like/)
+})

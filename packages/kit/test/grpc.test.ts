@@ -184,6 +184,35 @@ test('calls go on while one of two instances is down, and reach a new one when i
   assert.deepEqual(answer, { said: 'reserved back' })
 })
 
+test('health is told to whoever asks, and a server that starts is not called', async () => {
+  const state = { isReady: false }
+  const starting = createGrpcServer({
+    ...{ host: '127.0.0.1', port: 0, logger: silentLogger(), internalSecret },
+    isReady: () => state.isReady,
+    services: [],
+  })
+  await starting.start()
+  closers.push(() => starting.stop())
+  const watching = createGrpcClient<Demo>({
+    definition,
+    addresses: [address, `127.0.0.1:${starting.port()}`],
+    internalSecret,
+    defaultDeadlineMs: 5_000,
+    name: 'demo',
+    probing: { intervalMs: 20 },
+  })
+  closers.push(() => watching.close())
+  await watching.start()
+  const states = () => watching.instances().map((instance) => instance.state)
+  await eventually(() => states()[1] === 'unhealthy')
+  for (let count = 0; count < 10; count += 1) await watching.reserveStock({ what: 'tea' })
+  state.isReady = true
+  await eventually(() => states()[1] === 'ready')
+  await starting.drain()
+  await eventually(() => states()[1] === 'draining')
+  assert.equal(states()[0], 'ready')
+})
+
 test('a service definition without a handler is refused at once', () => {
   assert.throws(
     () =>

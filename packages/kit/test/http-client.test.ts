@@ -3,10 +3,9 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
-import { createDiscovery } from '../src/discovery.ts'
 import { createHttpClient, type HttpClientOptions } from '../src/http-client.ts'
 import { createRetryBudget } from '../src/resilience.ts'
-import { freePort } from '../src/testing.ts'
+import { eventually, freePort } from '../src/testing.ts'
 import { newTrace, runWithContext } from '../src/trace.ts'
 
 const closers: (() => Promise<unknown>)[] = []
@@ -73,29 +72,28 @@ test('a call goes to another instance when one refuses connections, even when it
   assert.equal(served, 10)
 })
 
-test('an instance that refuses connections is left alone after a while', async () => {
-  const dead = await nobody()
-  const discovery = createDiscovery([dead], { failureThreshold: 2 })
-  const client = aClient(discovery)
+test('an instance that refuses connections is ejected at once', async () => {
+  const client = aClient([await nobody()])
   await assert.rejects(client.request({ method: 'GET', path: '/' }), {
     code: 'UPSTREAM_UNAVAILABLE',
     kind: 'unavailable',
-    retryAfterSeconds: 1,
+    retryAfterSeconds: 2,
   })
   assert.deepEqual(
-    discovery.instances().map(({ isAvailable, inFlight }) => [isAvailable, inFlight]),
-    [[false, 0]],
+    client.instances().map(({ state, inFlight, breaker }) => [state, inFlight, breaker]),
+    [['ejected', 0, 'open']],
   )
 })
 
-test('a safe call is repeated on 503 within the budget, any other is not', async () => {
+test('a safe call is repeated elsewhere on 503 within the budget, any other is not', async () => {
   let calls = 0
-  const address = await serve((_request, answer) => {
+  const refuse: RequestListener = (_request, answer) => {
     calls += 1
     answer.writeHead(503).end()
-  })
+  }
   const budget = createRetryBudget({ ratio: 0, reserve: 3 })
-  const client = aClient([address], { retryBudget: budget })
+  const addresses = await Promise.all([serve(refuse), serve(refuse), serve(refuse)])
+  const client = aClient(addresses, { retryBudget: budget })
   const count = async (method: string) => {
     calls = 0
     assert.equal((await client.request({ method, path: '/' })).status, 503)
@@ -105,6 +103,32 @@ test('a safe call is repeated on 503 within the budget, any other is not', async
     [await count('POST'), await count('GET'), await count('GET'), await count('GET')],
     [1, 3, 2, 1],
   )
+})
+
+test('a service that says itself that it cannot keeps its place', async () => {
+  const address = await serve((_request, answer) => {
+    answer.writeHead(503, { 'content-type': 'application/problem+json' })
+    answer.end('{"code":"DATABASE_UNAVAILABLE"}')
+  })
+  const client = aClient([address])
+  for (let count = 0; count < 20; count += 1) {
+    assert.equal((await client.request({ method: 'GET', path: '/' })).status, 503)
+  }
+  assert.equal(client.instances()[0]?.state, 'ready')
+})
+
+test('a read that takes long is also sent to another instance, and the first answer counts', async () => {
+  const gone = Promise.withResolvers<void>()
+  const slow = await serve((request) => {
+    request.socket.once('close', () => gone.resolve())
+  })
+  const fast = await serve((_request, answer) => void answer.end('fast'))
+  const client = aClient([slow, fast])
+  const read = () => client.request({ method: 'GET', path: '/', hedgeAfterMs: 20 })
+  // By chance the slow one is asked first; the hedge answers all the same.
+  for (let count = 0; count < 8; count += 1) assert.equal((await read()).body, 'fast')
+  await gone.promise
+  await eventually(() => client.instances().every(({ inFlight }) => inFlight === 0))
 })
 
 test('a call that nobody answers in time is given up', async () => {

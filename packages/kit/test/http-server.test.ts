@@ -308,6 +308,37 @@ test('a body nested without end is refused', async () => {
   await refused(call('POST', '/api/v1/things', { headers, body }), 400, 'INVALID_REQUEST')
 })
 
+test('a body of brackets alone is refused, and the field that is too deep is named', async () => {
+  const headers = { ...json, 'idempotency-key': '12345678' }
+  const body = `{"lines":${'['.repeat(1_900)}${']'.repeat(1_900)}}`
+  const deep = call('POST', '/api/v1/things', { headers, body })
+  const { pointers } = await refused(deep, 400, 'INVALID_REQUEST')
+  assert.match(pointers[0], /^\/body\/lines(\/0)+$/)
+  const open = call('POST', '/api/v1/things', { headers, body: '['.repeat(4_000) })
+  assert.deepEqual((await refused(open, 400, 'MALFORMED_JSON')).pointers, ['/body'])
+})
+
+test('a name that objects have by themselves is a name as any other', async () => {
+  const body = '{"quantity":1,"constructor":{"prototype":{}},"toString":1}'
+  const { pointers } = await refused(
+    call('PUT', linePath, { headers: json, body }),
+    400,
+    'INVALID_REQUEST',
+  )
+  assert.deepEqual(pointers, ['/body/constructor', '/body/toString'])
+})
+
+test('text in UTF-8 may say so', async () => {
+  for (const type of [
+    'application/json; charset=utf-8',
+    'application/merge-patch+json;charset="UTF-8"',
+  ]) {
+    const body = '{"quantity":1}'
+    const { status } = await call('PUT', linePath, { headers: { 'content-type': type }, body })
+    assert.equal(status, 200, type)
+  }
+})
+
 test('NUL and broken escapes in the address are refused', async () => {
   const nul = await refused(call('GET', '/api/v1/things?q=%00'), 400, 'INVALID_REQUEST')
   assert.deepEqual(nul.pointers, ['/query/q'])
@@ -332,7 +363,10 @@ test('a reply may have headers of its own and has the first 2xx status of the co
 })
 
 test('bytes that are no JSON are refused', async () => {
-  for (const body of ['{', 'quantity=1', Buffer.from([0x22, 0xff, 0x22])]) {
+  const utf16 = Buffer.from('{"quantity":1}', 'utf16le')
+  const marked = Buffer.from('\ufeff{"quantity":1}')
+  const invalid = Buffer.from([0x22, 0xff, 0x22])
+  for (const body of ['{', 'quantity=1', invalid, utf16, marked, '{"quantity":01}', '[1,]']) {
     const answered = call('PUT', linePath, { headers: json, body })
     assert.deepEqual((await refused(answered, 400, 'MALFORMED_JSON')).pointers, ['/body'])
   }
@@ -346,6 +380,8 @@ test('a body that is too large is refused, with the limit of its route', async (
 
 test('another content type is refused', async () => {
   for (const headers of [
+    { 'content-type': 'application/json; charset=utf-16' },
+    { 'content-type': 'application/json;charset="latin1"' },
     { 'content-type': 'text/plain' },
     { 'content-type': 'nonsense' },
     { ...json, 'content-encoding': 'gzip' },

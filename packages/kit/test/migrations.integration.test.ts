@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createDatabase, migrate, sql } from '../src/database.ts'
 import { outboxSchema } from '../src/outbox.ts'
-import { createTestDatabase, silentLogger } from '../src/testing.ts'
+import { createTestDatabase, eventually, silentLogger } from '../src/testing.ts'
 
 const applied = sql('test.applied', 'select name from schema_migrations order by applied_at, name')
 const countThings = sql('test.count_things', 'select count(*) as count from things')
@@ -73,9 +73,52 @@ test('numbers that repeat, come late or are missing are refused', async (t) => {
   await assert.rejects(migrate(database, { directory }), /must be named/)
 })
 
-test('a database that is newer than the code is accepted', async (t) => {
-  const { database, directory } = await setUp(t, { '0001_create_things.sql': createThings })
+test('a release starts on a database that a newer one has migrated', async (t) => {
+  const { database, directory, write } = await setUp(t, { '0001_create_things.sql': createThings })
+  const release = { directory, schemas: [{ name: 'kit/x', versions: ['create table x ()'] }] }
+  await write({ '0002_add_name.sql': 'alter table things add column name text' })
+  const [first = ''] = release.schemas[0]?.versions ?? []
+  const newer = [{ name: 'kit/x', versions: [first, 'alter table x add column y int'] }]
+  await migrate(database, { directory, schemas: newer })
+  await rm(join(directory, '0002_add_name.sql'))
+  await migrate(database, release)
+  assert.equal((await database.query(applied)).length, 4)
+})
+
+test('replicas of two releases that start at once leave the newer schema', async (t) => {
+  const { url, database, directory } = await setUp(t, { '0001_create_things.sql': createThings })
+  const newer = await mkdtemp(join(tmpdir(), 'migrations-'))
+  t.after(() => rm(newer, { recursive: true }))
+  await cp(directory, newer, { recursive: true })
+  await writeFile(join(newer, '0002_fill_things.sql'), 'insert into things values (2);')
+  const replicas = [directory, newer, directory, newer].map((folder) => {
+    const db = createDatabase({ url, logger: silentLogger(), applicationName: 'replica' })
+    return { db, folder }
+  })
+  await Promise.all(replicas.map(({ db, folder }) => migrate(db, { directory: folder })))
+  await Promise.all(replicas.map(({ db }) => db.close()))
+  assert.deepEqual(await database.query(countThings), [{ count: 2 }])
+})
+
+test('a migration waits for a table in use, and lets others use it meanwhile', async (t) => {
+  const { database, directory, write } = await setUp(t, { '0001_create_things.sql': createThings })
   await migrate(database, { directory })
-  await migrate(database, {})
-  assert.equal((await database.query(applied)).length, 1)
+  await write({ '0002_add_name.sql': 'alter table things add column name text' })
+  const user = await database.pool.connect()
+  await user.query('begin')
+  await user.query('select from things')
+  const migrating = migrate(database, { directory })
+  // Behind the waiting migration this would wait for the end of the transaction above.
+  await eventually(async () => {
+    const { rows } = await database.pool.query(
+      `select from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock' and query like 'alter%'`,
+    )
+    return rows.length > 0
+  })
+  assert.deepEqual(await database.query(countThings), [{ count: 1 }])
+  await user.query('commit')
+  user.release()
+  await migrating
+  assert.equal((await database.query(applied)).length, 2)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPolicy, type RoleState } from '../src/policy.ts'
-import { silentLogger } from '../src/testing.ts'
+import { eventually, silentLogger } from '../src/testing.ts'
 
 const staff = { subjectId: 's', sessionId: '1', roles: ['staff', 'unknown'] }
 
@@ -51,6 +51,33 @@ test('an event that overtakes the answer of a fetch is not undone by it', async 
   answer.resolve({ roles: [role(['products:write'], 7)] })
   await started
   assert.equal(policy.may(staff, 'products:write'), false)
+  await policy.stop()
+})
+
+test('a replica that is behind does not give back what an event took away', async () => {
+  const time = { nowMs: 0, fetches: 0 }
+  const policy = createPolicy({
+    async fetchPolicy() {
+      time.fetches += 1
+      return { roles: [role(['products:write'], 7)] }
+    },
+    refreshSeconds: 0.001,
+    logger: silentLogger(),
+    clock: () => time.nowMs,
+  })
+  // The second answer after now was asked for after now.
+  const refreshed = () => {
+    const enough = time.fetches + 3
+    return eventually(() => time.fetches >= enough)
+  }
+  await policy.start()
+  policy.apply(role([], 8))
+  await refreshed()
+  assert.equal(policy.may(staff, 'products:write'), false)
+  // Nobody is behind for a minute: the database was put back to an older state.
+  time.nowMs = 60_000
+  await refreshed()
+  assert.equal(policy.may(staff, 'products:write'), true)
   await policy.stop()
 })
 

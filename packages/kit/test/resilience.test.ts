@@ -62,8 +62,22 @@ test('a probe that fails opens the breaker again; one that was cancelled leaves 
   assert.equal(breaker.allow(), false)
 })
 
+test('a breaker opens and closes at once when others know better', () => {
+  const { breaker, time } = aBreaker()
+  breaker.trip()
+  assert.equal(breaker.allow(), false)
+  time.nowMs += 11
+  assert.equal(breaker.allow(), false)
+  assert.equal(breaker.allow(true), true, 'a tenth of the pause is enough where it is urgent')
+  assert.equal(breaker.allow(true), false, 'one call at a time')
+  breaker.reset()
+  assert.equal(breaker.state(), 'closed')
+  assert.equal(breaker.allow(), true)
+})
+
+const refuse = () => new AppError('unavailable', 'BUSY', 'Busy.')
+
 test('a bulkhead runs what fits, queues what may wait and refuses the rest', async () => {
-  const refuse = () => new AppError('unavailable', 'BUSY', 'Busy.')
   const bulkhead = createBulkhead({ limit: 2, queueLimit: 1, refuse })
   const gates = [1, 2, 3].map(() => Promise.withResolvers<number>())
   const runs = gates.map(({ promise }) => bulkhead.run(() => promise))
@@ -80,13 +94,54 @@ test('a bulkhead runs what fits, queues what may wait and refuses the rest', asy
 })
 
 test('work that fails frees its place in the bulkhead', async () => {
-  const refuse = () => new AppError('unavailable', 'BUSY', 'Busy.')
   const bulkhead = createBulkhead({ limit: 1, queueLimit: 0, refuse })
   await assert.rejects(
     bulkhead.run(() => Promise.reject(new Error('broken'))),
     /broken/,
   )
   assert.equal(await bulkhead.run(async () => 'next'), 'next')
+})
+
+test('a waiter whose caller went away leaves the queue and its work never runs', async () => {
+  const bulkhead = createBulkhead({ limit: 1, queueLimit: 1, refuse })
+  const first = Promise.withResolvers<void>()
+  const running = bulkhead.run(() => first.promise)
+  const caller = new AbortController()
+  const started: string[] = []
+  const start = (name: string) => async () => {
+    started.push(name)
+  }
+  const waiting = bulkhead.run(start('gone'), { signal: caller.signal })
+  caller.abort(new Error('The client went away.'))
+  await assert.rejects(waiting, { message: 'The client went away.' })
+  assert.equal(bulkhead.waiting(), 0)
+  const next = bulkhead.run(start('next'))
+  first.resolve()
+  await Promise.all([running, next])
+  assert.deepEqual(started, ['next'])
+  assert.equal(bulkhead.running(), 0)
+  const late = bulkhead.run(start('late'), { signal: caller.signal })
+  await assert.rejects(late, { message: 'The client went away.' })
+})
+
+test('who waits longer than allowed is refused, and all who wait can be turned away', async () => {
+  const bulkhead = createBulkhead({ limit: 1, queueLimit: 2, refuse })
+  assert.equal(bulkhead.enter(), undefined)
+  await assert.rejects(bulkhead.enter(undefined, 1) ?? assert.fail(), { code: 'BUSY' })
+  const waiting = bulkhead.run(async () => 'late')
+  bulkhead.refuseWaiting(new AppError('unavailable', 'GONE', 'Gone.'))
+  await assert.rejects(waiting, { code: 'GONE' })
+  assert.deepEqual([bulkhead.running(), bulkhead.waiting()], [1, 0])
+})
+
+test('who waits for room besides the limit is let in when there is some', async () => {
+  const room = { is: false }
+  const bulkhead = createBulkhead({ limit: 5, queueLimit: 5, refuse, hasRoom: () => room.is })
+  const waiting = bulkhead.run(async () => 'in')
+  assert.deepEqual([bulkhead.running(), bulkhead.waiting()], [0, 1])
+  room.is = true
+  bulkhead.admit()
+  assert.equal(await waiting, 'in')
 })
 
 test('a retry budget allows retries as a share of requests', () => {

@@ -29,11 +29,11 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const { clock = () => new Date() } = overrides
   const runtime = createRuntime({
     service: 'auth',
-    config: { ...config, jwksUrls: [] },
+    config,
     topics,
-    ownKeys: () => ({ keys: ring.keys().map(({ jwk }) => jwk) }),
+    fetchKeySet: async () => ({ keys: ring.keys().map(({ jwk }) => jwk) }),
   })
-  const { logger, messaging, lifecycle } = runtime
+  const { logger, metrics, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
@@ -42,6 +42,8 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const passwords = createPasswordHasher({
     concurrency: config.hashingConcurrency,
     queueLimit: config.hashingQueueLimit,
+    maxWaitMs: config.hashingMaxWaitMs,
+    metrics,
   })
   const ring = createKeyRing({
     store: createSigningKeyStore(database),

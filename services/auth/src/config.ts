@@ -1,5 +1,11 @@
-import { availableParallelism } from 'node:os'
-import { type ConfigOf, integer, loadConfig, secret, serviceConfig } from '@halles/kit/config'
+import {
+  type ConfigOf,
+  hashingConfig,
+  integer,
+  loadConfig,
+  secret,
+  serviceConfig,
+} from '@halles/kit/config'
 import { openingKeys } from '@halles/kit/sealing-keys'
 
 const schema = {
@@ -12,14 +18,7 @@ const schema = {
   credentialsPrivateKeys: openingKeys('CREDENTIALS_PRIVATE_KEYS'),
   /** Age at which a new signing key is made. */
   signingKeyMaxAgeDays: integer('SIGNING_KEY_MAX_AGE_DAYS', { default: 90, min: 1, max: 3_650 }),
-  /** Hashes at once; more than cores only makes each slower. */
-  hashingConcurrency: integer('HASHING_CONCURRENCY', {
-    default: availableParallelism(),
-    min: 1,
-    max: 256,
-  }),
-  /** Sign-ins that may wait for a hash: about a second's worth for two cores. */
-  hashingQueueLimit: integer('HASHING_QUEUE_LIMIT', { default: 128, min: 1, max: 10_000 }),
+  ...hashingConfig,
 }
 
 export type Config = ConfigOf<typeof schema>

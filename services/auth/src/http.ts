@@ -9,7 +9,7 @@ export { routes }
 
 /** Serves the contract `auth`. */
 export function serveAuth(server: HttpServer<Operations>, deps: Deps & { ring: KeyRing }): void {
-  server.on('signIn', async ({ body }) => toReply(await signIn(deps, body)))
+  server.on('signIn', async ({ body, signal }) => toReply(await signIn(deps, body, signal)))
   server.on('refreshSession', async ({ body }) =>
     toReply(await refreshSession(deps, body.refreshToken)),
   )

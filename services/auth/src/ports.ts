@@ -89,7 +89,7 @@ export type TokenIssuer = {
 export type Deps = {
   credentials: CredentialStore
   sessions: SessionStore
-  passwords: Pick<PasswordHasher, 'verify'>
+  passwords: Pick<PasswordHasher, 'admit' | 'verify'>
   /** Reads what customers encrypted for us. */
   opener: Opener<SecretCredentials>
   /** A hash of a password that nobody knows, to work on when nobody has the e-mail. */

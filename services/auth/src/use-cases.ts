@@ -16,21 +16,28 @@ import type { Announce, Candidate, Deps } from './ports.ts'
 
 export type Tokens = { accessToken: string; refreshToken: string; expiresInSeconds: number }
 
-/** Opens a session. Nothing in the answer or its time tells whether the e-mail is known. */
+/**
+ * Opens a session. Nothing in the answer or its time tells whether the e-mail is known. Work whose
+ * caller went away is left: its signal is aborted.
+ */
 export async function signIn(
   deps: Deps,
   command: { email: string; password: string },
+  signal?: AbortSignal,
 ): Promise<Tokens> {
-  const { credentials, sessions, clock, newId, newSecret, hash } = deps
+  const { credentials, sessions, passwords, clock, newId, newSecret, hash } = deps
+  // Before the database is asked, which everybody who refreshes a token needs too.
+  passwords.admit()
   const email = normalizeEmail(command.email)
   const emailHash = hash(email)
   const { candidates, failures } = await credentials.findForSignIn(email, emailHash)
   refuseThrottled(failures, clock())
-  const candidate = await verifyPassword(deps, candidates, command.password)
+  const candidate = await verifyPassword(deps, candidates, { ...command, signal })
   if (!candidate) {
     await credentials.recordFailure(emailHash, clock())
     throw invalidCredentials()
   }
+  signal?.throwIfAborted()
   const refreshToken = newSecret()
   const session = openSession(candidate.subjectId, {
     id: newId(),
@@ -103,11 +110,11 @@ export async function applyAssignment(
 async function verifyPassword(
   { passwords, dummyHash }: Deps,
   candidates: readonly Candidate[],
-  password: string,
+  { password, signal }: { password: string; signal: AbortSignal | undefined },
 ): Promise<Candidate | undefined> {
-  if (candidates.length === 0) await passwords.verify(dummyHash, password)
+  if (candidates.length === 0) await passwords.verify(dummyHash, password, { signal })
   for (const candidate of candidates) {
-    if (await passwords.verify(candidate.passwordHash, password)) return candidate
+    if (await passwords.verify(candidate.passwordHash, password, { signal })) return candidate
   }
   return undefined
 }

@@ -22,7 +22,7 @@ before(async () => {
   deps = {
     credentials: createCredentialStore(fresh.database),
     sessions: createSessionStore(fresh.database),
-    passwords: { verify: async () => false },
+    passwords: { admit: () => undefined, verify: async () => false },
     opener: { open: () => Promise.reject(new Error('Nothing is sealed here.')) },
     dummyHash: '',
     tokens: { expiresInSeconds: 600, issue: () => '' },

@@ -23,8 +23,8 @@ beforeEach(async () => {
   await fresh.database.pool.query('delete from signing_keys')
 })
 
-async function withRing<T>(use: (ring: KeyRing) => T | Promise<T>, under = secret): Promise<T> {
-  const ring = createKeyRing({
+const aRing = (under = secret) =>
+  createKeyRing({
     store: createSigningKeyStore(fresh.database),
     secret: under,
     tokenSeconds: 600,
@@ -33,6 +33,9 @@ async function withRing<T>(use: (ring: KeyRing) => T | Promise<T>, under = secre
     clock: () => now,
     newId: uuidv7,
   })
+
+async function withRing<T>(use: (ring: KeyRing) => T | Promise<T>, under = secret): Promise<T> {
+  const ring = aRing(under)
   await ring.start?.()
   try {
     return await use(ring)
@@ -75,6 +78,45 @@ test('a key stays published until the last token that it signed has expired', as
   assert.ok(!(await withRing(kidsOf)).includes(first))
 })
 
+test('while replicas change keys, no token of any of them meets a verifier that lacks its key', async () => {
+  // The rhythm of the replicas' rings and of a verifier, which asks now one, now the other.
+  const rings = [aRing(), aRing()]
+  const [ringSeconds, verifierSeconds, stepSeconds] = [20, 45, 5]
+  const look = async (part: { start?(): Promise<void>; stop?(): Promise<void> }) => {
+    await part.start?.()
+    await part.stop?.()
+  }
+  let asked = 0
+  const verifier = createTokenVerifier({
+    fetchKeySet: async () => ({
+      keys: rings[asked++ % 2]?.keys().map(({ jwk }) => jwk) ?? [],
+    }),
+    // An unknown key must be known before its first token comes, not be asked for then.
+    minRefreshMs: Number.POSITIVE_INFINITY,
+    logger: silentLogger(),
+    clock: () => now.getTime(),
+  })
+  const issuers = rings.map((ring) => createTokenIssuer(ring, 600))
+  const signedWith = new Set<string>()
+  const claims = { subjectId: uuidv7(), sessionId: uuidv7(), roles: [] }
+  await Promise.all(rings.map(look))
+  later(90 * day - 60_000)
+  for (let second = 0; second < 1_800; second += stepSeconds) {
+    for (const [index, ring] of rings.entries()) {
+      // The second replica is ten seconds behind the first.
+      if (second % ringSeconds === index * 10) await look(ring)
+    }
+    if (second % verifierSeconds === 0) await look(verifier)
+    for (const [index, ring] of rings.entries()) {
+      signedWith.add(kidOf(ring))
+      const token = issuers[index]?.issue(claims)
+      assert.deepEqual(await verifier.verify(`Bearer ${token}`), claims, `second ${second}`)
+    }
+    later(stepSeconds * 1_000)
+  }
+  assert.equal(signedWith.size, 2)
+})
+
 test('the private key is not readable in the database', async () => {
   const key = await withRing((ring) => ring.signing().privateKey)
   const raw = Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url')
@@ -98,8 +140,7 @@ test('a token that was altered, unsigned or made for somebody else is refused', 
     const claims = { subjectId: uuidv7(), sessionId: uuidv7(), roles: ['support'] }
     const token = createTokenIssuer(ring, 600).issue(claims)
     const { verify } = createTokenVerifier({
-      jwksUrls: [],
-      ownKeys: () => ({ keys: ring.keys().map(({ jwk }) => jwk) }),
+      fetchKeySet: async () => ({ keys: ring.keys().map(({ jwk }) => jwk) }),
       logger: silentLogger(),
     })
     assert.deepEqual(await verify(`Bearer ${token}`), claims)

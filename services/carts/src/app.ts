@@ -57,7 +57,7 @@ export function createApp(config: Config) {
   })
   const http = openHttpServer<Operations>(runtime, {
     routes,
-    maxConnections: maxStreams + requestConnections,
+    connections: { total: maxStreams + requestConnections },
   })
   serveCarts(http, { ...deps, rebuilds })
   const services = [serveCartsGrpc(deps)]

@@ -17,7 +17,7 @@ export type CustomersApp = App & { httpPort(): number }
 /** Connects the service; nothing happens before `start`. */
 export function createApp(config: Config): CustomersApp {
   const runtime = createRuntime({ service: 'customers', config, topics })
-  const { logger, messaging, lifecycle } = runtime
+  const { logger, metrics, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
@@ -28,6 +28,8 @@ export function createApp(config: Config): CustomersApp {
     passwords: createPasswordHasher({
       concurrency: config.hashingConcurrency,
       queueLimit: config.hashingQueueLimit,
+      maxWaitMs: config.hashingMaxWaitMs,
+      metrics,
     }),
     sealer: createSealer({ publicKey: config.credentialsPublicKey }),
     clock: () => new Date(),

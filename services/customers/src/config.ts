@@ -1,7 +1,6 @@
-import { availableParallelism } from 'node:os'
 import {
   type ConfigOf,
-  integer,
+  hashingConfig,
   loadConfig,
   optional,
   secret,
@@ -19,14 +18,7 @@ const schema = {
   adminPassword: optional(secret('ADMIN_PASSWORD', { minLength: 8 })),
   /** What e-mail and hash are encrypted under on their way to auth; auth has the private part. */
   credentialsPublicKey: sealingKey('CREDENTIALS_PUBLIC_KEY'),
-  /** Hashes at once; more than cores only makes each slower. */
-  hashingConcurrency: integer('HASHING_CONCURRENCY', {
-    default: availableParallelism(),
-    min: 1,
-    max: 256,
-  }),
-  /** Requests that may wait for a hash: about a second's worth for two cores. */
-  hashingQueueLimit: integer('HASHING_QUEUE_LIMIT', { default: 128, min: 1, max: 10_000 }),
+  ...hashingConfig,
 }
 
 export type Config = ConfigOf<typeof schema>

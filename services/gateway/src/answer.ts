@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { AppError, toProblem } from '@halles/kit/errors'
 import { formatTraceparent, type Trace } from '@halles/kit/trace'
+import { hasBody, skipBody } from './body.ts'
+import type { Client } from './pipeline/client.ts'
 import type { RateDecision } from './rate-limit.ts'
 
 /** One request on its way through the pipeline. */
@@ -8,10 +10,19 @@ export type Exchange = {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly trace: Trace
+  readonly client: Client
   readonly startedAtMs: number
+  /** When its time is over; like `startedAtMs`, on the monotonic clock. */
+  deadlineAtMs: number
   /** The route's path pattern, for metrics. */
   route: string
-  rate?: { decision: RateDecision; name: string }
+  /** Whether it asks for a page of the web server. */
+  isPage: boolean
+  /** What the answer says to pages of other origins. */
+  readonly cors: readonly string[]
+  /** Whether it went on to the gateway's own server. */
+  isPassed: boolean
+  rate?: { decision: RateDecision; name: string; policy: string }
 }
 
 /** What a service's answer may tell the client; everything else stays inside. */
@@ -27,6 +38,17 @@ const passedOn = [
   'vary',
 ] as const
 
+const anySafety = ['x-content-type-options', 'nosniff']
+// Only over TLS, since it is ignored elsewhere; a year, as preload lists ask for.
+const httpsOnly = ['strict-transport-security', 'max-age=31536000']
+// No other site may load an answer of the API into its own process; pages say so of themselves.
+const ownOrigin = ['cross-origin-resource-policy', 'same-origin']
+const apiSafety = {
+  http: [...anySafety, ...ownOrigin],
+  https: [...anySafety, ...ownOrigin, ...httpsOnly],
+}
+const pageSafety = { http: anySafety, https: [...anySafety, ...httpsOnly] }
+
 /** Headers of every answer of the gateway, as Node's flat list of names and values. */
 export function commonHeaders(exchange: Exchange): string[] {
   const headers = [
@@ -34,12 +56,13 @@ export function commonHeaders(exchange: Exchange): string[] {
     exchange.trace.traceId,
     'traceparent',
     formatTraceparent(exchange.trace),
-    'x-content-type-options',
-    'nosniff',
+    ...(exchange.isPage ? pageSafety : apiSafety)[exchange.client.protocol],
   ]
-  const { rate } = exchange
+  const { rate, cors } = exchange
+  if (cors.length > 0) headers.push(...cors)
   if (rate) {
     const { remaining, resetSeconds } = rate.decision
+    headers.push('ratelimit-policy', rate.policy)
     headers.push('ratelimit', `"${rate.name}";r=${remaining};t=${resetSeconds}`)
   }
   return headers
@@ -59,12 +82,19 @@ export function passedHeaders(exchange: Exchange, upstream: IncomingHttpHeaders)
 
 /** Answers with a problem document (RFC 9457) and the headers that its status asks for. */
 export function answerProblem(exchange: Exchange, error: unknown): void {
-  const { request, response, trace } = exchange
+  const { request, response } = exchange
   if (response.headersSent) {
     // The answer has begun: breaking it off is the only way left to say that it is not whole.
     response.destroy()
     return
   }
+  skipBody(request, () => writeProblem(exchange, error))
+}
+
+function writeProblem(exchange: Exchange, error: unknown): void {
+  const { request, response, trace } = exchange
+  // Gone, or answered on the bare socket because what came was not HTTP.
+  if (!request.socket.writable) return
   const problem = toProblem(error, trace.traceId)
   const body = Buffer.from(JSON.stringify(problem))
   const headers = commonHeaders(exchange)
@@ -72,11 +102,16 @@ export function answerProblem(exchange: Exchange, error: unknown): void {
   headers.push('content-length', String(body.length), 'cache-control', 'no-store')
   if (problem.status === 401) headers.push('www-authenticate', 'Bearer')
   if (Array.isArray(problem.allow)) headers.push('allow', problem.allow.join(', '))
-  if (error instanceof AppError && error.retryAfterSeconds !== undefined) {
-    headers.push('retry-after', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
-  }
+  const seconds = retryAfter(error)
+  if (seconds !== undefined) headers.push('retry-after', seconds)
   // A body that was not read would be taken for the next request on this socket.
-  if (!request.complete) headers.push('connection', 'close')
+  if (!request.complete && hasBody(request)) headers.push('connection', 'close')
   response.writeHead(problem.status, headers)
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** The value of `Retry-After`: whole seconds, at least one. */
+export function retryAfter(error: unknown): string | undefined {
+  if (!(error instanceof AppError) || error.retryAfterSeconds === undefined) return undefined
+  return String(Math.max(1, Math.ceil(error.retryAfterSeconds)))
 }

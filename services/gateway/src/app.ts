@@ -1,26 +1,43 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Operations, routes } from '@halles/contracts/gen/http/gateway'
-import { publicRoutes, rates } from '@halles/contracts/gen/routing'
+import {
+  type PublicRoute,
+  publicRoutes,
+  type RateClass,
+  rates,
+  shedding,
+} from '@halles/contracts/gen/routing'
 import { queues, topics } from '@halles/contracts/gen/topics'
 import openapi from '@halles/contracts/openapi.json' with { type: 'json' }
+import type { ConnectionLimits } from '@halles/kit/http-connections'
 import type { App } from '@halles/kit/lifecycle'
+import type { Metrics } from '@halles/kit/metrics'
 import { createRuntime, openHttpServer } from '@halles/kit/runtime'
 import { createAudit } from './audit.ts'
-import { createCache } from './cache.ts'
-import { createCatalogueCache } from './catalogue-cache.ts'
 import type { GatewayConfig } from './config.ts'
 import { subscribe } from './consumers.ts'
 import type { OpenapiDocument } from './docs.ts'
+import { createEdgeCache } from './edge-cache.ts'
 import { addOperations } from './http.ts'
-import { createMatcher } from './match.ts'
+import { createMatcher, createMethodFinder } from './match.ts'
 import { addPages } from './pages.ts'
-import { createPipeline } from './pipeline.ts'
+import { createClientReader, createProxyTest } from './pipeline/client.ts'
+import { createCors } from './pipeline/cors.ts'
+import { createDoor } from './pipeline/door.ts'
+import { createRateStep } from './pipeline/limit.ts'
+import { createLoadMonitor, createShedder, type LoadMonitor } from './pipeline/load.ts'
+import { createPageTest } from './pipeline/page-path.ts'
+import { createPipeline, type PipelineDeps } from './pipeline.ts'
 import { createRateLimiter } from './rate-limit.ts'
+import { createRedis, type Redis } from './redis.ts'
 import { createRevocations } from './revocations.ts'
+import { createSharedRates } from './shared-rates.ts'
 import { createUpstream } from './upstream.ts'
 
 // Long enough for a broker that is well; one that is away must not keep the shop closed.
 const subscriptionWaitMs = 3_000
+// What an attacker or a faulty provider would try on all gateways at once, and few enough to ask for.
+const exactRates: readonly RateClass[] = ['sign-in', 'sign-up', 'checkout', 'webhook']
 
 /** Connects the gateway's parts. */
 export function createApp(config: GatewayConfig): App & { port(): number } {
@@ -33,7 +50,9 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     isRevoked: ({ sessionId }) => revocations.has(sessionId),
   })
   const { logger, metrics, messaging, tokens, policy, lifecycle } = runtime
-  const rbac = createUpstream('rbac', config.rbacUrls)
+  const wayTo = (service: string, addresses: readonly string[]) =>
+    createUpstream(service, addresses, { logger, metrics })
+  const rbac = wayTo('rbac', config.rbacUrls)
   const others = Object.entries({
     auth: config.authUrls,
     customers: config.customersUrls,
@@ -42,20 +61,30 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     carts: config.cartsUrls,
     orders: config.ordersUrls,
     payments: config.paymentsUrls,
-  }).map(([service, addresses]) => createUpstream(service, addresses))
-  const upstreams = new Map([rbac, ...others].map((upstream) => [upstream.service, upstream]))
-  const cache = createCache({ maxBytes: config.cacheBytes })
+  }).map(([service, addresses]) => wayTo(service, addresses))
+  const web = config.webUrls.length > 0 ? wayTo('web', config.webUrls) : undefined
+  const upstreams = new Map(
+    [rbac, ...others, ...(web ? [web] : [])].map((upstream) => [upstream.service, upstream]),
+  )
+  const { redisUrl, cacheBytes: maxBytes } = config
+  const redis = redisUrl === undefined ? undefined : createRedis({ url: redisUrl, logger })
+  const cache = createEdgeCache({ maxBytes, redis, logger, metrics })
   const closing = new AbortController()
+  const load = createLoadMonitor()
   const pipeline = createPipeline({
-    match: createMatcher(publicRoutes),
-    limitRate: createRateLimiter({ rates, factor: config.rateLimitFactor }),
+    ...createGuards(config, { metrics, load, redis }),
+    checkDoor: createDoor(config),
+    cors: createCors({ origins: config.corsOrigins, methodsAt: createMethodFinder(publicRoutes) }),
+    match: createMatcher(routesWithin(config.upstreamDeadlineMs)),
+    web: web && {
+      upstream: web,
+      isPage: createPageTest(publicRoutes),
+      deadlineMs: Math.min(rates.page.deadlineMs, config.upstreamDeadlineMs),
+    },
     tokens,
     policy,
-    catalogue: createCatalogueCache(cache, (key, error) =>
-      logger.warn({ key, error }, 'A cached answer could not be refreshed.'),
-    ),
+    catalogue: cache.catalogue,
     upstreams,
-    deadlineMs: config.upstreamDeadlineMs,
     isReady: lifecycle.isReady,
     closing: closing.signal,
     metrics,
@@ -65,7 +94,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     routes,
     reusePort: config.reusePort,
     intercept: pipeline,
-    maxConnections: 10_000,
+    connections: connectionLimits(config),
   })
   addOperations(server, {
     id: config.instanceId,
@@ -73,22 +102,21 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     isReady: lifecycle.isReady,
     upstreams,
     messaging,
-    cache,
+    cacheFigures: cache.figures,
     audit: createAudit(rbac, config.internalSecret),
     internalSecret: config.internalSecret,
     closing: closing.signal,
   })
   addPages(server.fastify, openapi as unknown as OpenapiDocument)
-  const live = subscribe(messaging, { cache, policy, revocations })
+  const live = subscribe(messaging, { purges: cache.purges, policy, revocations })
 
   for (const upstream of upstreams.values()) {
-    lifecycle.add({ name: `way to ${upstream.service}`, stop: () => upstream.close() })
+    const { service, start, close: stop } = upstream
+    lifecycle.add({ name: `way to ${service}`, start, stop })
   }
-  metrics.gauge({
-    name: 'gateway_cache_entries',
-    help: 'Answers held.',
-    collect: (gauge) => gauge.set(cache.stats().entries),
-  })
+  lifecycle.add(load)
+  if (redis) lifecycle.add({ name: 'Redis', ...redis })
+  lifecycle.add({ name: 'shared cache', stop: cache.stop })
   lifecycle.add(messaging)
   lifecycle.add({
     name: 'subscriptions',
@@ -97,4 +125,59 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
   lifecycle.add(server)
   lifecycle.add({ name: 'event streams', stop: async () => closing.abort() })
   return { ...lifecycle, port: server.port }
+}
+
+/** The steps that turn requests away before anybody works on them, and what counts their refusals. */
+function createGuards(
+  { trustedProxies, rateLimitFactor: factor }: GatewayConfig,
+  { metrics, load, redis }: { metrics: Metrics; load: LoadMonitor; redis: Redis | undefined },
+): Pick<PipelineDeps, 'readClient' | 'shed' | 'limitRate'> {
+  const shed = metrics.counter({
+    name: 'gateway_shed_total',
+    help: 'Requests turned away because the event loop was late.',
+    labels: ['class'],
+  })
+  const limited = metrics.counter({
+    name: 'gateway_rate_limited_total',
+    help: 'Requests turned away because their client sent too many.',
+    labels: ['class'],
+  })
+  metrics.gauge({
+    name: 'gateway_event_loop_delay_seconds',
+    help: 'How late the event loop is, smoothed; what load shedding goes by.',
+    collect: (gauge) => gauge.set(load.delayMs() / 1_000),
+  })
+  return {
+    readClient: createClientReader(trustedProxies),
+    shed: createShedder({
+      thresholds: shedding,
+      delayMs: load.delayMs,
+      onShed: (shedClass) => shed.inc({ class: shedClass }),
+    }),
+    limitRate: createRateStep({
+      rates,
+      factor,
+      limit: createRateLimiter({
+        ...{ rates, factor, exact: exactRates },
+        ...(redis && { shared: createSharedRates(redis) }),
+      }),
+      onLimited: (rateClass) => limited.inc({ class: rateClass }),
+    }),
+  }
+}
+
+function connectionLimits(config: GatewayConfig): ConnectionLimits {
+  return {
+    headersMs: config.headersTimeoutMs,
+    requestMs: config.requestTimeoutMs,
+    keepAliveMs: config.keepAliveTimeoutMs,
+    stallMs: config.stallTimeoutMs,
+    total: config.maxConnections,
+    perAddress: config.maxConnectionsPerAddress,
+    isExempt: createProxyTest(config.trustedProxies),
+  }
+}
+
+function routesWithin(mostMs: number): PublicRoute[] {
+  return publicRoutes.map((route) => ({ ...route, deadlineMs: Math.min(route.deadlineMs, mostMs) }))
 }

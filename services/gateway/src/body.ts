@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError } from '@halles/kit/errors'
 
 // Where the contract names no limit; the services have the same one.
@@ -13,13 +13,13 @@ const droppedBytes = 32 * 1024 * 1024
  * when a connection fails. Null when there is none. Throws `BODY_TOO_LARGE`, `CLIENT_GONE`.
  */
 export function readBody(
-  request: IncomingMessage,
+  { request, response }: { request: IncomingMessage; response: ServerResponse },
   limitBytes = defaultLimitBytes,
 ): Promise<Buffer | null> | null {
-  const length = request.headers['content-length']
-  const isChunked = request.headers['transfer-encoding'] !== undefined
-  if (!isChunked && (length === undefined || length === '0')) return null
-  if (length !== undefined && Number(length) > limitBytes + droppedBytes) throw bodyTooLarge()
+  if (!hasBody(request)) return null
+  const length = Number(request.headers['content-length'] ?? 0)
+  if (length > limitBytes + droppedBytes) throw bodyTooLarge()
+  if (isHeldBack(request)) response.writeContinue()
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = []
     let size = 0
@@ -44,6 +44,43 @@ export function readBody(
       }
     })
   })
+}
+
+// What comes of a body within a moment is little work; more is cut off.
+const skippedBytes = 1024 * 1024
+const skipMs = 1_000
+
+/** Drops what still comes of a body that nobody wants, within limits, and then calls back. */
+export function skipBody(request: IncomingMessage, done: () => void): void {
+  const { complete, destroyed } = request
+  if (complete || destroyed || !hasBody(request) || isHeldBack(request)) {
+    done()
+    return
+  }
+  let size = 0
+  const finish = () => {
+    clearTimeout(timer)
+    request.off('data', count).off('end', finish).off('close', finish).pause()
+    done()
+  }
+  const count = (chunk: Buffer) => {
+    size += chunk.length
+    if (size > skippedBytes) finish()
+  }
+  const timer = setTimeout(finish, skipMs)
+  request.on('data', count).on('end', finish).on('close', finish)
+}
+
+/** Whether a body was announced. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  if (headers['transfer-encoding'] !== undefined) return true
+  const length = headers['content-length']
+  return length !== undefined && length !== '0'
+}
+
+/** Whether the client waits for our word before it sends the body (`Expect: 100-continue`). */
+function isHeldBack({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.expect !== undefined && httpVersion === '1.1'
 }
 
 function bodyTooLarge(): AppError {

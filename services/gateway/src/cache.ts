@@ -5,6 +5,8 @@ export type CachedAnswer = {
   readonly body: Buffer
   readonly contentType: string
   readonly etag: string
+  /** Whether the service knows the entity tag, so that it can be asked for what is newer. */
+  readonly isEtagOfService: boolean
   readonly tags: readonly string[]
   readonly storedAtMs: number
   /** Answered without asking until then. */
@@ -24,11 +26,13 @@ export type Cache = {
    * what was before the change. Returns whether it was stored.
    */
   put(key: string, answer: CachedAnswer, mark: number): boolean
+  /** Whether none of the tags was purged since the mark. */
+  isCurrent(tags: readonly string[], mark: number): boolean
   /** Drops every answer with the tag; returns how many. */
   purge(tag: string): number
   /** Drops everything: after a gap in the events, nothing can be trusted. */
   clear(): void
-  stats(): { entries: number; bytes: number; hits: number; misses: number }
+  stats(): { entries: number; bytes: number }
 }
 
 // Purges are remembered for as long as an answer may be under way; far more tags than that can be
@@ -46,8 +50,6 @@ export function createCache(options: { maxBytes: number }): Cache {
   const purges = new Map<string, number>()
   let sequence = 0
   let forgottenUpTo = 0
-  let hits = 0
-  let misses = 0
 
   const answers = new LRUCache<string, CachedAnswer>({
     maxSize: options.maxBytes,
@@ -76,17 +78,16 @@ export function createCache(options: { maxBytes: number }): Cache {
     }
   }
 
+  function isCurrent(tags: readonly string[], mark: number): boolean {
+    return mark >= forgottenUpTo && tags.every((tag) => (purges.get(tag) ?? 0) <= mark)
+  }
+
   return {
-    get(key) {
-      const answer = answers.get(key)
-      if (answer) hits += 1
-      else misses += 1
-      return answer
-    },
+    get: (key) => answers.get(key),
     mark: () => sequence,
+    isCurrent,
     put(key, answer, mark) {
-      if (mark < forgottenUpTo) return false
-      if (answer.tags.some((tag) => (purges.get(tag) ?? 0) > mark)) return false
+      if (!isCurrent(answer.tags, mark)) return false
       answers.set(key, answer)
       if (!answers.has(key)) return false
       for (const tag of answer.tags) {
@@ -107,6 +108,6 @@ export function createCache(options: { maxBytes: number }): Cache {
       forgottenUpTo = sequence
       answers.clear()
     },
-    stats: () => ({ entries: answers.size, bytes: answers.calculatedSize, hits, misses }),
+    stats: () => ({ entries: answers.size, bytes: answers.calculatedSize }),
   }
 }

@@ -13,10 +13,14 @@ import {
 } from '@halles/contracts/gen/messages/products'
 import { address as rbacEvents, roleChanged } from '@halles/contracts/gen/messages/rbac'
 import { createDispatcher, on } from '@halles/kit/consumer'
-import type { Messaging } from '@halles/kit/messaging'
+import type { Delivery, Messaging } from '@halles/kit/messaging'
 import type { Policy } from '@halles/kit/policy'
-import type { Cache } from './cache.ts'
+import type { Purges } from './purges.ts'
 import type { Revocations } from './revocations.ts'
+
+// A gateway that starts purges what changed lately: nobody may have been there to do it. Much longer
+// than the shared cache is trusted without anybody who watches the events.
+const replayMs = 60_000
 
 /**
  * Subscribes this gateway, by itself, to the events that its cache, policy and revocations follow.
@@ -25,19 +29,16 @@ import type { Revocations } from './revocations.ts'
  */
 export function subscribe(
   messaging: Messaging,
-  { cache, policy, revocations }: { cache: Cache; policy: Policy; revocations: Revocations },
+  { purges, policy, revocations }: { purges: Purges; policy: Policy; revocations: Revocations },
 ): Promise<void> {
-  const purgeProduct = async ({ productId }: ProductState) => {
-    cache.purge(`product:${productId}`)
-  }
+  const purgeProduct = ({ productId }: ProductState, { message }: Delivery) =>
+    purges.apply(message, [`product:${productId}`])
   // What a list holds and in which order may change too, also where the product was not yet.
-  const purgeLists = async (product: ProductState) => {
-    await purgeProduct(product)
-    cache.purge('products')
-  }
+  const purgeLists = ({ productId }: ProductState, { message }: Delivery) =>
+    purges.apply(message, [`product:${productId}`, 'products'])
   const products = messaging.subscribeTopic({
     topic: productEvents.name,
-    from: 'end',
+    from: { sinceMs: replayMs },
     handler: createDispatcher(
       [
         on(priceChanged, purgeProduct),
@@ -68,7 +69,6 @@ export function subscribe(
       { unknown: 'ignore' },
     ),
   })
-  // What was held before the events came in may show what they told.
-  const isLive = products.ready.then(() => cache.clear())
+  const isLive = products.ready.then(purges.begin)
   return Promise.all([isLive, roles.ready, sessions.ready]).then(() => undefined)
 }

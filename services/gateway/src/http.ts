@@ -3,7 +3,7 @@ import type { HttpServer } from '@halles/kit/http-server'
 import type { Messaging } from '@halles/kit/messaging'
 import { requireCaller } from '@halles/kit/tokens'
 import type { Audit } from './audit.ts'
-import type { Cache } from './cache.ts'
+import type { CacheFigures } from './cache-figures.ts'
 import {
   replayMatching,
   toAuditDetails,
@@ -22,7 +22,7 @@ export type OperationsDeps = {
   isReady: () => boolean
   upstreams: ReadonlyMap<string, Upstream>
   messaging: Messaging
-  cache: Cache
+  cacheFigures: CacheFigures
   audit: Audit
   internalSecret: string
   /** Aborted when the gateway begins to stop: what takes long ends then. */

@@ -16,6 +16,8 @@ export type Match = {
 // it is how access rules are walked around: such targets are refused, not cleaned.
 const plainPath = /^(?:\/[A-Za-z0-9._~-]+)+\/?$|^\/$/
 const dotSegment = /\/\.{1,2}(?:\/|$)/
+// Escaped text, but no fragment: that belongs to the browser and is never sent by one.
+const plainQuery = /^[\x21-\x22\x24-\x7e]*$/
 const maxTargetLength = 2_048
 
 /** Finds the route of a request target. Returns undefined when none of the contract has the path. */
@@ -26,12 +28,8 @@ export type Matcher = (method: string, target: string) => Match | undefined
  * The matcher throws `INVALID_PATH`, `TARGET_TOO_LONG`, `METHOD_NOT_ALLOWED`.
  */
 export function createMatcher(routes: readonly PublicRoute[]): Matcher {
-  const router = createRouter({ ignoreTrailingSlash: false, caseSensitive: true })
-  for (const route of routes) {
-    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    router.on(route.method as 'GET', path, () => undefined, route)
-  }
-  const methods = [...new Set(routes.map(({ method }) => method))].sort()
+  const router = compile(routes)
+  const methodsAt = createMethodFinder(routes)
 
   return (method, target) => {
     if (target.length > maxTargetLength) {
@@ -39,7 +37,8 @@ export function createMatcher(routes: readonly PublicRoute[]): Matcher {
     }
     const end = target.indexOf('?')
     const path = end < 0 ? target : target.slice(0, end)
-    if (!plainPath.test(path) || dotSegment.test(path)) {
+    const query = end < 0 ? '' : target.slice(end + 1)
+    if (!plainPath.test(path) || dotSegment.test(path) || !plainQuery.test(query)) {
       throw new AppError(
         'invalid',
         'INVALID_PATH',
@@ -53,14 +52,35 @@ export function createMatcher(routes: readonly PublicRoute[]): Matcher {
     const found = router.find((method === 'HEAD' ? 'GET' : method) as 'GET', path)
     if (found) {
       const route = found.store as PublicRoute
-      return { route, path, ...toCanonical(end < 0 ? '' : target.slice(end + 1), route.query) }
+      return { route, path, ...toCanonical(query, route.query) }
     }
-    const allowed = methods.filter((other) => router.find(other as 'GET', path))
+    const allowed = methodsAt(path)
     if (allowed.length === 0) return undefined
     throw new AppError('not-allowed', 'METHOD_NOT_ALLOWED', 'This path has other methods.', {
       details: { allow: allowed },
     })
   }
+}
+
+/** Tells the methods of the contract at a target; none where no route has its path. */
+export function createMethodFinder(
+  routes: readonly PublicRoute[],
+): (target: string) => readonly string[] {
+  const router = compile(routes)
+  const methods = [...new Set(routes.map(({ method }) => method))].sort()
+  return (target) => {
+    const [path = ''] = target.split('?', 1)
+    return methods.filter((method) => router.find(method as 'GET', path))
+  }
+}
+
+function compile(routes: readonly PublicRoute[]) {
+  const router = createRouter({ ignoreTrailingSlash: false, caseSensitive: true })
+  for (const route of routes) {
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
+    router.on(route.method as 'GET', path, () => undefined, route)
+  }
+  return router
 }
 
 function toCanonical(

@@ -19,7 +19,10 @@ const paid = page(
 )
 const notPaid = page('Not paid', '<p>Nothing was charged. The order waits for its payment.</p>')
 
-/** The gateway's own pages: the OpenAPI document, its readable face, and where a payment returns to. */
+/**
+ * The gateway's own pages: the OpenAPI document, its readable face, and, where no web server has
+ * better ones, a welcome and where a payment returns to.
+ */
 export function addPages(app: HttpServer<Operations>['fastify'], document: OpenapiDocument): void {
   const json = JSON.stringify(document)
   const docs = renderDocs(document)

@@ -1,7 +1,7 @@
 import type { SystemState } from '@halles/contracts/gen/http/gateway'
 import type { Messaging } from '@halles/kit/messaging'
 import { request } from 'undici'
-import type { Cache } from './cache.ts'
+import type { CacheFigures } from './cache-figures.ts'
 import type { Upstream } from './upstream.ts'
 
 type InstanceState = SystemState['instances'][number]
@@ -14,12 +14,13 @@ export async function describeSystem(deps: {
   self: InstanceState
   upstreams: ReadonlyMap<string, Upstream>
   messaging: Messaging
-  cache: Cache
+  cacheFigures: CacheFigures
 }): Promise<SystemState> {
   const upstreams = [...deps.upstreams.values()]
-  const probes = upstreams.flatMap(({ service, discovery }) =>
-    discovery.instances().map(({ address }) => probe(service, address)),
+  const known = upstreams.flatMap(({ service, instances }) =>
+    instances().map((instance) => ({ service, ...instance })),
   )
+  const probes = known.map(({ service, address }) => probe(service, address))
   const [instances, stats] = await Promise.all([Promise.all(probes), deps.messaging.stats()])
   const groups = Map.groupBy(stats.topics, ({ topic }) => topic)
   return {
@@ -34,8 +35,8 @@ export async function describeSystem(deps: {
       groups: each.map(({ group, lag }) => ({ name: group, lag })),
     })),
     deadLetters: stats.deadLetters,
-    breakers: upstreams.flatMap((upstream) => upstream.breakers()),
-    cache: deps.cache.stats(),
+    breakers: known.map(({ service, address, breaker }) => ({ service, address, state: breaker })),
+    cache: deps.cacheFigures(),
   }
 }
 

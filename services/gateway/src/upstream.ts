@@ -1,15 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { createDiscovery, type Discovery, type Instance } from '@halles/kit/discovery'
+import { type Attempt, createBalancer } from '@halles/kit/balancer'
+import type { InstanceView } from '@halles/kit/discovery'
 import { AppError } from '@halles/kit/errors'
-import { createInstancePool, isConnectError } from '@halles/kit/http-client'
-import {
-  type Breaker,
-  type BreakerState,
-  backoffMs,
-  createBreaker,
-  createBulkhead,
-  createRetryBudget,
-} from '@halles/kit/resilience'
+import { createInstancePool, verdictOfAnswer, verdictOfHttpError } from '@halles/kit/http-client'
+import type { Logger } from '@halles/kit/logging'
+import type { Metrics } from '@halles/kit/metrics'
+import { createHttpProbe } from '@halles/kit/readiness'
+import { upstreamUnavailable } from '@halles/kit/resilience'
 import type { Dispatcher, Pool } from 'undici'
 
 /** A request as it goes to a service. */
@@ -19,12 +16,17 @@ export type UpstreamRequest = {
   readonly target: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | null
-  /** Milliseconds until the head of the answer, and between two parts of its body; 0 for none. */
+  /**
+   * Milliseconds until the head of the answer, whatever the attempts, and between two parts of its
+   * body; 0 for an answer without end.
+   */
   readonly deadlineMs: number
   /** Whether it may be sent again after it may have been served. */
   readonly isRepeatable: boolean
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal
+  /** Milliseconds after which a repeatable request is also sent to another instance. */
+  readonly hedgeAfterMs?: number
 }
 
 /** Takes the answer as it arrives. `onData` may return a promise to be waited for (backpressure). */
@@ -40,133 +42,104 @@ export type Upstream = {
    * answer. Throws unavailable `UPSTREAM_UNAVAILABLE`, `UPSTREAM_BUSY`; timeout `UPSTREAM_TIMEOUT`.
    */
   send(request: UpstreamRequest, sink: AnswerSink): Promise<void>
-  readonly discovery: Discovery
-  breakers(): { service: string; address: string; state: BreakerState }[]
+  instances(): readonly InstanceView[]
+  /** Begins to follow addresses and readiness. */
+  start(): Promise<void>
   close(): Promise<void>
 }
 
-/** A failed attempt, and whether the service may have seen it. */
-type Failure = { readonly reason: unknown; readonly wasSent: boolean }
+/** Streams have sockets of their own, or a few watchers would leave none for requests. */
+type Connection = { readonly calls: Pool; readonly streams: Pool }
 
-type Target = { readonly pool: Pool; readonly breaker: Breaker }
-
-// The first try and two others: with more, a broken service sees triple its load.
-const maxAttempts = 3
-// Enough to keep two cores of a service busy; the bulkhead below is what bounds the work.
-const connectionsPerInstance = 128
-// Requests at one service at once, and waiting for a place. A slow service fills its own places
-// and no one else's; at 1,000 requests a second the queue is a quarter of a second long.
+// Enough to keep two cores of a service busy. Requests at one service at once, and waiting for a
+// place: a slow service fills its own places and no one else's, and a frozen instance half of them
+// at most. At 1,000 requests a second the queue is a quarter of a second long.
+const maxInFlightPerInstance = 128
 const maxInFlight = 256
 const maxWaiting = 256
+// What one process of carts serves by default.
+const maxStreams = 1_000
+// A stream begins as fast as any answer, and then says something every 15 s at least.
+const streamHeadMs = 10_000
+const streamSilenceMs = 45_000
 
-/** The way to one service: choice of instance, breaker per instance, bulkhead, retry budget. */
-export function createUpstream(service: string, addresses: readonly string[]): Upstream {
-  const discovery = createDiscovery(addresses)
-  const budget = createRetryBudget()
-  const targets = new Map<string, Target>()
-  const bulkhead = createBulkhead({
-    limit: maxInFlight,
-    queueLimit: maxWaiting,
-    refuse: () => unavailable('UPSTREAM_BUSY', service),
+/** The way to one service. */
+export function createUpstream(
+  service: string,
+  addresses: readonly string[],
+  { logger, metrics }: { logger?: Logger; metrics?: Metrics } = {},
+): Upstream {
+  const balancer = createBalancer<Connection>({
+    name: service,
+    addresses,
+    kind: 'http',
+    logger,
+    metrics,
+    maxInFlight,
+    maxInFlightPerInstance,
+    maxWaiting,
+    maxStreams,
+    connect: (address) => ({
+      calls: createInstancePool(address, { connections: maxInFlightPerInstance }),
+      streams: createInstancePool(address, { connections: maxStreams }),
+    }),
+    async disconnect({ calls, streams }) {
+      await Promise.all([calls.destroy(), streams.destroy()])
+    },
+    createProbe: createHttpProbe,
+    verdictOf: verdictOfHttpError,
   })
-
-  function targetOf({ address }: Instance): Target {
-    let target = targets.get(address)
-    if (!target) {
-      const pool = createInstancePool(address, { connections: connectionsPerInstance })
-      target = { pool, breaker: createBreaker() }
-      targets.set(address, target)
-    }
-    return target
-  }
-
-  /** Undefined when the answer came to its end; throws only when the client went away. */
-  async function attempt(
-    instance: Instance,
-    request: UpstreamRequest,
-    sink: AnswerSink,
-  ): Promise<Failure | undefined> {
-    const { pool, breaker } = targetOf(instance)
-    if (!breaker.allow()) {
-      return { reason: unavailable('UPSTREAM_UNAVAILABLE', service), wasSent: false }
-    }
-    discovery.started(instance)
-    try {
-      const status = await dispatch(pool, request, sink)
-      discovery.finished(instance, 'worked')
-      if (status === 503 || status === 504) breaker.failure()
-      else breaker.success()
-      return undefined
-    } catch (error) {
-      if (request.signal.aborted) {
-        breaker.release()
-        discovery.finished(instance, 'cancelled')
-        throw error
-      }
-      breaker.failure()
-      const wasSent = !isConnectError(error)
-      discovery.finished(instance, wasSent ? 'cancelled' : 'failed')
-      return { reason: error, wasSent }
-    }
-  }
-
-  async function sendWithRetries(request: UpstreamRequest, sink: AnswerSink): Promise<void> {
-    const tried = new Set<Instance>()
-    let hasHead = false
-    const watched: AnswerSink = {
-      onHead(status, headers) {
-        hasHead = true
-        sink.onHead(status, headers)
-      },
-      onData: (chunk) => sink.onData(chunk),
-    }
-    budget.deposit()
-    for (let count = 1; ; count += 1) {
-      const instance = pickOther(discovery, tried)
-      tried.add(instance)
-      const failure = await attempt(instance, request, watched)
-      if (!failure) return
-      // What never left this process may be sent again whatever it is.
-      const isSafe = !hasHead && (request.isRepeatable || !failure.wasSent)
-      if (!isSafe || count === maxAttempts || !budget.withdraw()) {
-        throw toAppError(failure.reason, service)
-      }
-      await pause(backoffMs(count, { baseMs: 25, maxMs: 200 }))
-    }
-  }
-
   return {
     service,
-    discovery,
-    send: (request, sink) => bulkhead.run(() => sendWithRetries(request, sink)),
-    breakers: () =>
-      [...targets].map(([address, { breaker }]) => ({ service, address, state: breaker.state() })),
-    async close() {
-      await Promise.all([...targets.values()].map(({ pool }) => pool.destroy()))
+    async send(request, sink) {
+      try {
+        await balancer.run({
+          send: (attempt) => dispatch(attempt, request, sink),
+          deadlineMs: request.deadlineMs,
+          isRepeatable: request.isRepeatable,
+          isStream: request.deadlineMs === 0,
+          signal: request.signal,
+          hedgeAfterMs: request.hedgeAfterMs,
+        })
+      } catch (error) {
+        throw request.signal.aborted ? error : toAppError(error, service)
+      }
     },
+    instances: balancer.instances,
+    start: balancer.start,
+    close: balancer.close,
   }
 }
 
-function pickOther(discovery: Discovery, tried: ReadonlySet<Instance>): Instance {
-  return tried.size < discovery.instances().length ? discovery.pick(tried) : discovery.pick()
-}
-
-/** Sends over the pool and feeds the sink; resolves with the status at the end of the answer. */
-function dispatch(pool: Pool, request: UpstreamRequest, sink: AnswerSink): Promise<number> {
+/** Sends to one instance and feeds the sink; resolves at the end of the answer. */
+function dispatch(
+  attempt: Attempt<Connection>,
+  request: UpstreamRequest,
+  sink: AnswerSink,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    let status = 0
-    let abort: (() => void) | undefined
-    const onAbort = () => abort?.()
+    const { signal } = request
+    const { calls, streams } = attempt.instance.connection
+    const isStream = request.deadlineMs === 0
+    // Not hung on the attempt where it need not be: V8 soon makes such objects long-lived, and with
+    // them all that they hold, which cost a third of the processor time of a request.
+    let abort: ((reason: Error) => void) | undefined
+    const onAbort = () => abort?.(new Error('The client went away.'))
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(controller) {
-        abort = () => controller.abort(new Error('The client went away.'))
-        if (request.signal.aborted) abort()
+        abort = (reason) => controller.abort(reason)
+        if (attempt.mayHaveRival) attempt.cancel = abort
+        if (signal.aborted) onAbort()
       },
-      onResponseStart(_controller, statusCode, headers) {
+      onResponseStart(controller, status, headers) {
         // 1xx answers are between us and the service.
-        if (statusCode < 200) return
-        status = statusCode
-        sink.onHead(statusCode, headers as IncomingHttpHeaders)
+        if (status < 200) return
+        attempt.verdict = verdictOfAnswer(status, headers['content-type'])
+        if (attempt.mayTryElsewhere() || !attempt.claim()) {
+          controller.abort(new Error(`Another instance answers; this one said ${status}.`))
+          return
+        }
+        sink.onHead(status, headers as IncomingHttpHeaders)
       },
       onResponseData(controller, chunk) {
         const drained = sink.onData(chunk as Buffer)
@@ -178,27 +151,36 @@ function dispatch(pool: Pool, request: UpstreamRequest, sink: AnswerSink): Promi
         )
       },
       onResponseEnd() {
-        request.signal.removeEventListener('abort', onAbort)
-        resolve(status)
+        signal.removeEventListener('abort', onAbort)
+        resolve()
       },
       onResponseError(_controller, error) {
-        request.signal.removeEventListener('abort', onAbort)
+        signal.removeEventListener('abort', onAbort)
         reject(error)
       },
     }
-    request.signal.addEventListener('abort', onAbort, { once: true })
+    signal.addEventListener('abort', onAbort, { once: true })
+    const pool = isStream ? streams : calls
     pool.dispatch(
       {
         method: request.method as Dispatcher.HttpMethod,
         path: request.target,
         headers: request.headers,
         body: request.body,
-        headersTimeout: request.deadlineMs,
-        bodyTimeout: request.deadlineMs,
+        headersTimeout: isStream ? streamHeadMs : toTimeout(attempt.leftMs),
+        bodyTimeout: isStream ? streamSilenceMs : toTimeout(request.deadlineMs),
       },
       handler,
     )
   })
+}
+
+/**
+ * Undici keeps the timer of a socket while its length stays the same, and is no more exact than half
+ * a second past the first one, so lengths that differ by less share a timer.
+ */
+function toTimeout(ms: number): number {
+  return ms > 1_000 ? Math.ceil(ms / 500) * 500 : ms
 }
 
 const timeoutCodes = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
@@ -213,19 +195,5 @@ function toAppError(error: unknown, service: string): AppError {
       cause: error,
     })
   }
-  return unavailable('UPSTREAM_UNAVAILABLE', service, error)
-}
-
-function unavailable(code: string, service: string, cause?: unknown): AppError {
-  return new AppError('unavailable', code, `${service} does not answer right now.`, {
-    details: { service },
-    retryAfterSeconds: 2,
-    cause,
-  })
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
+  return upstreamUnavailable(service, error)
 }

@@ -7,6 +7,7 @@ function answer(tags: string[], bytes = 100): CachedAnswer {
     body: Buffer.alloc(bytes),
     contentType: 'application/json',
     etag: '"1"',
+    isEtagOfService: true,
     tags,
     storedAtMs: 0,
     freshUntilMs: 1,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCache } from '../src/cache.ts'
-import { createCatalogueCache, type WholeAnswer } from '../src/catalogue-cache.ts'
+import type { WholeAnswer } from '../src/cacheable.ts'
+import { createCatalogueCache } from '../src/catalogue-cache.ts'
 
 const rule = { maxAgeSeconds: 10, staleWhileRevalidateSeconds: 20, staleIfErrorSeconds: 100 }
 
@@ -14,11 +15,11 @@ function build() {
   let nowMs = 0
   const failures: string[] = []
   const cache = createCache({ maxBytes: 1_000_000 })
-  const catalogue = createCatalogueCache(
+  const catalogue = createCatalogueCache({
     cache,
-    (key) => failures.push(key),
-    () => nowMs,
-  )
+    onRefreshFailed: (key) => failures.push(key),
+    clock: () => nowMs,
+  })
   const at = (seconds: number) => {
     nowMs = seconds * 1_000
   }
@@ -112,4 +113,67 @@ test('a price change while the answer is under way keeps the old price out of th
   pending.resolve(ok('old price'))
   assert.equal((await asked).kind, 'miss')
   assert.equal(cache.get('/p'), undefined)
+})
+
+test('a request that comes after a purge does not share an answer from before it', async () => {
+  const { catalogue, cache } = build()
+  const old = Promise.withResolvers<WholeAnswer>()
+  const early = catalogue.fetch('/p', rule, () => old.promise)
+  cache.purge('products')
+  const late = catalogue.fetch('/p', rule, async () => ok('new price'))
+  const later = catalogue.fetch('/p', rule, async () => ok('new price'))
+  old.resolve(ok('old price'))
+  assert.equal((await early).answer.body.toString(), 'old price')
+  assert.equal((await late).answer.body.toString(), 'new price')
+  assert.equal((await later).answer.body.toString(), 'new price')
+  assert.equal((await later).isCollapsed, true)
+  assert.equal(catalogue.find('/p', rule, () => assert.fail('asked'))?.kind, 'hit')
+})
+
+test('a request that comes after the purge of another tag shares the answer under way', async () => {
+  const { catalogue, cache } = build()
+  const pending = Promise.withResolvers<WholeAnswer>()
+  const early = catalogue.fetch('/p', rule, () => pending.promise)
+  cache.purge('product:9')
+  const late = catalogue.fetch('/p', rule, () => assert.fail('asked twice'))
+  pending.resolve(ok('one'))
+  assert.equal((await late).answer, (await early).answer)
+})
+
+test('the service confirms a stale answer by its entity tag, which is fresh again then', async () => {
+  const { catalogue, at } = build()
+  await catalogue.fetch('/p', rule, async () => ok('one'))
+  at(50)
+  const asked: (string | undefined)[] = []
+  const found = await catalogue.fetch('/p', rule, async (ifNoneMatch) => {
+    asked.push(ifNoneMatch)
+    return { status: 304, headers: { etag: '"one"' }, body: Buffer.alloc(0) }
+  })
+  assert.deepEqual(asked, ['"one"'])
+  assert.equal(found.kind, 'revalidated')
+  assert.equal(found.answer.body.toString(), 'one')
+  at(59)
+  assert.equal(catalogue.find('/p', rule, () => assert.fail('asked'))?.kind, 'hit')
+})
+
+test('an entity tag of our own is not sent to a service that does not know it', async () => {
+  const { catalogue, at } = build()
+  const { etag: _none, ...headers } = ok('one').headers
+  await catalogue.fetch('/p', rule, async () => ({ ...ok('one'), headers }))
+  at(50)
+  const found = await catalogue.fetch('/p', rule, async (ifNoneMatch) => {
+    assert.equal(ifNoneMatch, undefined)
+    return ok('two')
+  })
+  assert.equal(found.kind, 'renewed')
+})
+
+test('an answer that the service keeps to itself is passed on and not held', async () => {
+  const { catalogue, cache } = build()
+  for (const headers of [{ 'cache-control': 'private' }, { 'set-cookie': ['a=b'] }]) {
+    const found = await catalogue.fetch('/p', rule, async () => ({ ...ok('mine'), headers }))
+    assert.equal(found.kind, 'uncacheable')
+    assert.equal(cache.get('/p'), undefined)
+  }
+  assert.equal(catalogue.counts().uncacheable, 2)
 })

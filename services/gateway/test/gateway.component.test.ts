@@ -26,6 +26,10 @@ async function startNeighbour() {
       response.writeHead(200, { 'content-type': 'application/json' }).end('{"roles":[]}')
       return
     }
+    if (request.url === '/readyz') {
+      response.writeHead(200).end()
+      return
+    }
     seen.push(request)
     serve(request, response)
   })

@@ -39,6 +39,7 @@ async function startNeighbours() {
       response.end(body && JSON.stringify(body))
     }
     if (request.url === '/internal/v1/policy') return answer(200, { roles })
+    if (request.url === '/readyz') return answer(200)
     assert.equal(request.headers.authorization, `Internal ${internalSecret}`)
     if (request.url === '/internal/v1/audit-entries') {
       if (state.audit === 204) audit.push(JSON.parse(text))

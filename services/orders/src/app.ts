@@ -32,7 +32,11 @@ export function createApp(
     migrations: new URL('../migrations', import.meta.url),
     schemas: [outboxSchema],
   })
-  const { carts, products, payments, close } = createNeighbours({ ...config, metrics })
+  const { carts, products, payments, ...neighbours } = createNeighbours({
+    ...config,
+    metrics,
+    logger,
+  })
   const orders = createOrderStore(database)
   const deps: Deps = {
     carts,
@@ -56,7 +60,7 @@ export function createApp(
   const http = openHttpServer<Operations>(runtime, { routes })
   serveOrders(http, { deps, policy, orderTokens: createOrderTokens(config.orderTokenSecret) })
   const grpc = openGrpcServer(runtime, [ordersService(deps)])
-  lifecycle.add({ name: 'neighbours', stop: async () => close() })
+  lifecycle.add({ name: 'neighbours', start: neighbours.start, stop: neighbours.close })
   for (const job of createJobs(deps, { logger, metrics }, overrides.times)) lifecycle.add(job)
   lifecycle.add(grpc)
   lifecycle.add(http)

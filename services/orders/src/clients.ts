@@ -4,6 +4,7 @@ import * as productsContract from '@halles/contracts/gen/grpc/products'
 import { toServiceDefinition } from '@halles/contracts/grpc'
 import { AppError } from '@halles/kit/errors'
 import { createGrpcClient } from '@halles/kit/grpc-client'
+import type { Logger } from '@halles/kit/logging'
 import type { Metrics } from '@halles/kit/metrics'
 import { toPaymentState } from './payment-states.ts'
 import type { Carts, PaymentRequest, Payments, Products } from './ports.ts'
@@ -12,7 +13,9 @@ export type Neighbours = {
   carts: Carts
   products: Products
   payments: Payments
-  close(): void
+  /** Begins to follow where they are and how they fare. */
+  start(): Promise<void>
+  close(): Promise<void>
 }
 
 type NeighbourOptions = {
@@ -21,6 +24,7 @@ type NeighbourOptions = {
   paymentsGrpc: readonly string[]
   internalSecret: string
   metrics: Metrics
+  logger: Logger
 }
 
 // A read of one row, and one locked step on a few: both well under this even on a busy machine.
@@ -30,8 +34,8 @@ const paymentDeadlineMs = 8_000
 
 /** The other services that orders asks, over gRPC. */
 export function createNeighbours(options: NeighbourOptions): Neighbours {
-  const { internalSecret, metrics } = options
-  const common = { internalSecret, metrics, caller: 'orders' }
+  const { internalSecret, metrics, logger } = options
+  const common = { internalSecret, metrics, logger, caller: 'orders', probing: {} }
   const carts = createGrpcClient<cartsContract.CartsServiceRpcs>({
     ...common,
     name: 'carts',
@@ -57,10 +61,11 @@ export function createNeighbours(options: NeighbourOptions): Neighbours {
     carts: toCarts(carts),
     products: toProducts(products),
     payments: toPayments(payments),
-    close() {
-      carts.close()
-      products.close()
-      payments.close()
+    async start() {
+      await Promise.all([carts.start(), products.start(), payments.start()])
+    },
+    async close() {
+      await Promise.all([carts.close(), products.close(), payments.close()])
     },
   }
 }

@@ -1,7 +1,7 @@
 import {
+  addressList,
   type ConfigOf,
   type Field,
-  list,
   loadConfig,
   secret,
   serviceConfig,
@@ -14,10 +14,10 @@ const maxRules = 100
 
 const schema = {
   ...serviceConfig,
-  rbacUrls: list('RBAC_URLS'),
-  cartsGrpc: list('CARTS_GRPC'),
-  productsGrpc: list('PRODUCTS_GRPC'),
-  paymentsGrpc: list('PAYMENTS_GRPC'),
+  rbacUrls: addressList('RBAC_URLS', 'http'),
+  cartsGrpc: addressList('CARTS_GRPC', 'grpc'),
+  productsGrpc: addressList('PRODUCTS_GRPC', 'grpc'),
+  paymentsGrpc: addressList('PAYMENTS_GRPC', 'grpc'),
   orderTokenSecret: secret('ORDER_TOKEN_SECRET'),
   /** JSON, the first rule that fits counts; without any, delivery is free. */
   shippingRules: {

@@ -211,6 +211,38 @@ test('a checkout that wakes up after it was given up neither places an order nor
   assert.equal(await count(countOrders, command), 0)
 })
 
+test('a checkout whose shopper comes back while others are swept is left alone', async () => {
+  const neighbours = fakeNeighbours()
+  const commands = [aCommand(), aCommand()]
+  for (const command of commands) await crash('createPayment', neighbours, command)
+  await eventually(() => neighbours.made.size === 2)
+  const placed: string[] = []
+  const slow = {
+    ...neighbours,
+    products: {
+      ...neighbours.products,
+      // While the first is undone, the lease of the other ends and its shopper tries again.
+      async releaseStock(orderId: string) {
+        if (placed.length === 0) {
+          const [first] = [...neighbours.made.keys()]
+          const other = commands[orderId === first ? 1 : 0]
+          assert.ok(other)
+          placed.push('')
+          const order = await eventually(() => placeOrder(reference(neighbours), other))
+          placed.push(order.id)
+        }
+        return neighbours.products.releaseStock(orderId)
+      },
+    },
+  }
+  await eventually(async () => {
+    await sweepCheckouts(testDeps({ orders, checkouts: hasty }, slow), 0)
+    return placed.length === 2
+  })
+  assert.equal(neighbours.reservations.get(placed[1] ?? ''), 'held')
+  assert.notEqual(neighbours.made.get(placed[1] ?? '')?.phase, 'ended')
+})
+
 test('what a refused checkout could not free is freed by the sweeper', async () => {
   const neighbours = fakeNeighbours([aLine(gbp(1_300))])
   const deaf = {

@@ -36,7 +36,7 @@ export function createApp(
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
   })
-  const orders = createOrdersClient({ ...config, metrics })
+  const orders = createOrdersClient({ ...config, metrics, logger })
   const stripe = createStripeProvider({
     apiKey: config.stripeApiKey,
     webhookSecrets: config.stripeWebhookSecrets,
@@ -58,7 +58,7 @@ export function createApp(
   const http = openHttpServer<Operations>(runtime, { routes })
   servePayments(http, deps)
   const grpc = openGrpcServer(runtime, [paymentsService(deps)])
-  lifecycle.add({ name: 'orders client', stop: async () => orders.close() })
+  lifecycle.add({ name: 'orders client', start: orders.start, stop: orders.close })
   lifecycle.add({ name: 'provider', stop: async () => stripe.close() })
   for (const job of createJobs(deps, logger, overrides.times)) lifecycle.add(job)
   lifecycle.add(grpc)

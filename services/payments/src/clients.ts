@@ -6,6 +6,7 @@ import {
 } from '@halles/contracts/gen/grpc/orders'
 import { toServiceDefinition } from '@halles/contracts/grpc'
 import { createGrpcClient } from '@halles/kit/grpc-client'
+import type { Logger } from '@halles/kit/logging'
 import type { Metrics } from '@halles/kit/metrics'
 import type { Settlement } from './domain/events.ts'
 import type { Orders } from './ports.ts'
@@ -26,13 +27,16 @@ export function createOrdersClient(options: {
   ordersGrpc: readonly string[]
   internalSecret: string
   metrics: Metrics
-}): Orders & { close(): void } {
+  logger: Logger
+}): Orders & { start(): Promise<void>; close(): Promise<void> } {
   const client = createGrpcClient<OrdersServiceRpcs>({
     name: 'orders',
     caller: 'payments',
     addresses: options.ordersGrpc,
     internalSecret: options.internalSecret,
     metrics: options.metrics,
+    logger: options.logger,
+    probing: {},
     definition: toServiceDefinition(descriptor, serviceName),
     defaultDeadlineMs: settleDeadlineMs,
   })
@@ -45,6 +49,7 @@ export function createOrdersClient(options: {
       if (!known) throw new Error(`orders answered ${settlement} to a settlement.`)
       return known
     },
-    close: () => client.close(),
+    start: client.start,
+    close: client.close,
   }
 }

@@ -1,4 +1,5 @@
 import {
+  addressList,
   type ConfigOf,
   list,
   loadConfig,
@@ -15,8 +16,8 @@ const minSecretLength = 16
 
 const schema = {
   ...serviceConfig,
-  rbacUrls: list('RBAC_URLS'),
-  ordersGrpc: list('ORDERS_GRPC'),
+  rbacUrls: addressList('RBAC_URLS', 'http'),
+  ordersGrpc: addressList('ORDERS_GRPC', 'grpc'),
   publicUrl: url('PUBLIC_URL', { protocols: ['http:', 'https:'] }),
   stripeApiKey: secret('STRIPE_API_KEY', { minLength: minSecretLength }),
   /** Several, separated by commas, while one replaces another. */

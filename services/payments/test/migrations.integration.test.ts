@@ -20,6 +20,10 @@ const insertClosed = sql(
   'test.insert_old_closed',
   `insert into payments (id, order_id, status) values ($1, $1, 'cancelled')`,
 )
+const recordStatus = sql(
+  'test.record_old_status',
+  'update payments set status = $2, refund_id = $3 where order_id = $1',
+)
 const insertEvent = sql(
   'test.insert_old_event',
   `insert into provider_events (id, type, payload) values ('evt_old', 'x', '{"id": "evt_old"}')`,
@@ -64,4 +68,29 @@ test('payments and events of before keep what was known of them', async (t) => {
   ])
   assert.equal((await payments.findByOrder(closedId))?.state.phase, 'ended')
   assert.equal(await createEventStore(database).findPayload('evt_old'), '{"id": "evt_old"}')
+})
+
+test('what version 1 writes while it is replaced is understood', async (t) => {
+  const { database, drop } = await createTestDatabase({ directory: folder })
+  t.after(drop)
+  const payments = createPaymentStore(database)
+  const closedId = uuidv7()
+  await database.run(insertClosed, [closedId])
+  const closed = await payments.findByOrder(closedId)
+  assert.deepEqual([closed?.isClosed, closed?.state.phase], [true, 'ended'])
+
+  const orderId = uuidv7()
+  await database.run(insertPayment, [uuidv7(), orderId, 'open', 'cs_1', null])
+  for (const [status, refundId, expected] of [
+    ['paid', null, ['captured', 2_500, false, []]],
+    ['refunded', 're_1', ['captured', 2_500, true, ['re_1']]],
+  ] as const) {
+    await database.run(recordStatus, [orderId, status, refundId])
+    const payment = await payments.findByOrder(orderId)
+    assert.ok(payment)
+    const { state, isClosed, revision, settledRevision } = payment
+    const refunds = state.refunds.map(({ providerId }) => providerId)
+    assert.deepEqual([state.phase, state.capturedMinor, isClosed, refunds], expected)
+    assert.equal(settledRevision, revision)
+  }
 })

@@ -1,8 +1,15 @@
-import { type ConfigOf, type Field, flag, list, serviceConfig, text } from '@halles/kit/config'
+import {
+  addressList,
+  type ConfigOf,
+  type Field,
+  flag,
+  serviceConfig,
+  text,
+} from '@halles/kit/config'
 
 export const schema = {
   ...serviceConfig,
-  rbacUrls: list('RBAC_URLS'),
+  rbacUrls: addressList('RBAC_URLS', 'http'),
   /** The currency of import files that do not say theirs. */
   shopCurrency: currency('SHOP_CURRENCY', 'EUR'),
   /** Fills an empty catalogue at the first start. */

@@ -9,12 +9,17 @@ import { runTool } from './run-tool.ts'
 
 export type BrokerName = 'rabbitmq' | 'kafka' | 'redis'
 
+/** What can be installed: the brokers, the load balancer, and what makes its certificates. */
+export type ProgramName = BrokerName | 'haproxy' | 'openssl'
+
 /** A program that is good to have, and the package that holds it. */
 /** Known to be there by a program in PATH, or by a file. */
 export type Extra = { package: string } & ({ program: string } | { file: string })
 
 export type Need = {
-  names: readonly BrokerName[]
+  names: readonly ProgramName[]
+  /** What else can be done where they cannot be installed, for the message that says so. */
+  otherwise?: string
   extras?: readonly Extra[] | undefined
   report: Report
   signal?: AbortSignal | undefined
@@ -23,7 +28,7 @@ export type Need = {
 /** A Debian package, and who it is needed for. */
 type Missing = { package: string; what: string }
 
-function missingPackages(names: readonly BrokerName[], found: Programs): Missing[] {
+function missingPackages(names: readonly ProgramName[], found: Programs): Missing[] {
   const needed = [
     names.includes('rabbitmq') &&
       found.rabbitmqServer === undefined && { package: 'rabbitmq-server', what: 'RabbitMQ' },
@@ -34,23 +39,24 @@ function missingPackages(names: readonly BrokerName[], found: Programs): Missing
     names.includes('kafka') &&
       found.kafkaJars === undefined &&
       found.maven === undefined && { package: 'maven', what: "Maven (for Kafka's jars)" },
+    names.includes('haproxy') &&
+      found.haproxy === undefined && { package: 'haproxy', what: 'HAProxy' },
+    names.includes('openssl') &&
+      found.openssl === undefined && { package: 'openssl', what: 'OpenSSL (for a certificate)' },
   ]
   return needed.filter((each) => each !== false)
 }
 
-// For several gateways on several machines, later: nothing fails without it.
-const loadBalancer: Extra = { program: 'haproxy', package: 'haproxy' }
-
 /**
- * The programs of the named brokers, installed where they are missing: Debian packages as root,
+ * The named programs, installed where they are missing: Debian packages as root,
  * Kafka's jars by Maven. Throws an AppError that says what to do where that is not possible.
  */
 export async function providePrograms(need: Need): Promise<Programs> {
   const { names, report, signal } = need
   const before = findPrograms()
   const missing = missingPackages(names, before)
-  if (missing.length > 0) refuseWithoutPackages(missing)
-  const extras = [...(need.extras ?? []), loadBalancer].filter((each) => !isInstalled(each))
+  if (missing.length > 0) refuseWithoutPackages(missing, need.otherwise)
+  const extras = (need.extras ?? []).filter((each) => !isInstalled(each))
   const wanted = missing.map((each) => each.package)
   const alsoWanted = extras.map((each) => each.package)
   if (canInstall() && wanted.length + extras.length > 0) {
@@ -82,17 +88,23 @@ const aptGet = '/usr/bin/apt-get'
 const isRoot = () => process.getuid?.() === 0
 const canInstall = () => isRoot() && existsSync(aptGet)
 
-function refuseWithoutPackages(missing: readonly Missing[]): void {
+const brokersElsewhere =
+  'Or say where brokers run: AMQP_URL, KAFKA_BROKERS, REDIS_URL. Docker has them too: deploy/compose/brokers.yaml.'
+
+function refuseWithoutPackages(
+  missing: readonly Missing[],
+  otherwise: string = brokersElsewhere,
+): void {
   if (canInstall()) return
   const list = missing.map(({ what }) => what).join(', ')
   const packages = missing.map((each) => each.package).join(' ')
   const byHand = existsSync(aptGet)
     ? `Run: sudo apt-get install ${packages} (and keep the system from starting them), or start this command as root.`
-    : `This system has no apt-get: install them with its own tools (macOS: brew install rabbitmq redis openjdk@17 maven).`
+    : `This system has no apt-get: install them with its own tools (macOS: brew install rabbitmq redis openjdk@17 maven haproxy).`
   throw new AppError(
     'unavailable',
     'BROKERS_NOT_INSTALLED',
-    `Not installed: ${list}. ${byHand} Or say where brokers run: AMQP_URL, KAFKA_BROKERS, REDIS_URL. Docker has them too: deploy/compose/brokers.yaml.`,
+    `Not installed: ${list}. ${byHand} ${otherwise}`,
   )
 }
 

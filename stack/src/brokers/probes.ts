@@ -87,6 +87,21 @@ export function probeRedis(url: string): Probe {
   }
 }
 
+/** HAProxy: its own health, which names the configuration in force; undefined = any. */
+export function probeHaproxy(port: number, revision?: string): Probe {
+  return {
+    host: '127.0.0.1',
+    port,
+    isTls: false,
+    question: Buffer.from('GET /readyz HTTP/1.0\r\n\r\n'),
+    isAnswer(reply) {
+      const [head = '', body = ''] = reply.toString('latin1').split('\r\n\r\n')
+      const isGood = /^HTTP\/1\.\d 200 /.test(head)
+      return isGood && (revision === undefined || body === revision)
+    },
+  }
+}
+
 function toCommand(...words: string[]): string {
   const parts = words.map(decodeURIComponent)
   const bulk = parts.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)

@@ -11,6 +11,9 @@ export type Programs = {
   java: string | undefined
   maven: string | undefined
   kafkaJars: string | undefined
+  haproxy: string | undefined
+  /** Makes certificates. */
+  openssl: string | undefined
 }
 
 const minJava = 17
@@ -24,6 +27,8 @@ export function findPrograms(): Programs {
     java: findJava(),
     maven: findProgram('mvn'),
     kafkaJars: completeJars(),
+    haproxy: findProgram('haproxy'),
+    openssl: findProgram('openssl'),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ParseArgsConfig } from 'node:util'
 import { AppError } from '@halles/kit/errors'
+import type { ControlRequest } from '../control.ts'
 import type { Session } from '../shop-session.ts'
 
 /** What a command was called with: its own words and options, checked for their names only. */
@@ -11,6 +12,8 @@ export type Input = {
 export type Context = {
   /** Signs in at the first call. */
   session(): Promise<Session>
+  /** Asks the stack that runs on the data folder. */
+  control(request: ControlRequest, onProgress?: (text: string) => void): Promise<unknown>
   /** Writes a result: as text for people, or as JSON with `--json`. */
   show(result: { json: unknown; text: string }): void
   /** Says on standard error how far a long command is. */
@@ -22,7 +25,9 @@ export type Command = {
   /** Its words, `dead-letters list`. */
   name: string
   summary: string
-  /** The words that it takes after its name: `<id>` is required, `[id]` may be left out. */
+  /** It acts on the processes of this machine's stack, and signs in nowhere. */
+  isLocal?: boolean
+  /** The words that it takes after its name: `<id>` is required, `[id]` may be left out, `[id …]` repeated. */
   words: readonly string[]
   options: NonNullable<ParseArgsConfig['options']>
   /** A line per option, and what else there is to know. */

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { AppError } from '@halles/kit/errors'
+import { askControl } from '../control.ts'
 import { type Credentials, openSession, type Session } from '../shop-session.ts'
 import { type Command, type Input, usage } from './command.ts'
 import { commands } from './commands.ts'
@@ -17,6 +18,13 @@ const commonOptions = {
   data: { type: 'string' },
   help: { type: 'boolean' },
 } as const
+
+const localHelp = `  --json                the result as JSON
+  --data DIR            folder of the stack (or HALLES_DATA; .halles)
+  --help                this text
+
+Asks the stack that runs on the folder, which its owner alone may. Exits 0 when it is done, 1 when it
+failed, 2 when called wrongly.`
 
 const commonHelp = `  --json                the result as JSON
   --url URL             the shop (the one that runs on the data folder)
@@ -77,7 +85,8 @@ function parse(command: Command, args: readonly string[]): Input {
   if (options.help === true) return { words, options }
   const missing = command.words.filter((word) => word.startsWith('<'))[words.length]
   if (missing) throw usage(`${command.name} needs ${missing}.`)
-  if (words.length > command.words.length) {
+  const isRepeated = command.words.at(-1)?.endsWith('…]') === true
+  if (words.length > command.words.length && !isRepeated) {
     throw usage(`${command.name} does not take "${words[command.words.length]}".`)
   }
   return { words, options }
@@ -85,18 +94,24 @@ function parse(command: Command, args: readonly string[]): Input {
 
 async function run(command: Command, input: Input, around: Surroundings): Promise<boolean> {
   let session: Promise<Session> | undefined
+  if (command.isLocal && input.options.url !== undefined) {
+    throw usage(`${command.name} acts on this machine's stack: --data DIR says which.`)
+  }
   return command.run(input, {
     session() {
       session ??= connect(input, around.env)
       return session
     },
+    control: (request, onProgress) =>
+      askControl(dataFolderOf(input, around.env), request, onProgress),
     show: ({ json, text }) =>
       around.out(input.options.json === true ? JSON.stringify(json, null, 2) : text),
     progress: around.err,
   })
 }
 
-async function connect({ options }: Input, env: Surroundings['env']): Promise<Session> {
+async function connect(input: Input, env: Surroundings['env']): Promise<Session> {
+  const { options } = input
   const url = typeof options.url === 'string' ? options.url : undefined
   const host = url === undefined ? 'localhost' : URL.parse(url)?.hostname
   if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
@@ -107,9 +122,11 @@ async function connect({ options }: Input, env: Surroundings['env']): Promise<Se
   if (!credentials && !['localhost', '127.0.0.1', '[::1]'].includes(host ?? '')) {
     throw usage('For a remote shop set HALLES_TOKEN, or HALLES_EMAIL and HALLES_PASSWORD.')
   }
-  const dataFolder =
-    typeof options.data === 'string' ? options.data : (env.HALLES_DATA ?? '.halles')
-  return openSession({ dataFolder, url, credentials })
+  return openSession({ dataFolder: dataFolderOf(input, env), url, credentials })
+}
+
+function dataFolderOf({ options }: Input, env: Surroundings['env']): string {
+  return typeof options.data === 'string' ? options.data : (env.HALLES_DATA ?? '.halles')
 }
 
 function readCredentials(env: Surroundings['env']): Credentials | undefined {
@@ -120,9 +137,11 @@ function readCredentials(env: Surroundings['env']): Credentials | undefined {
   return undefined
 }
 
-function describe({ name, words, summary, help }: Command): string {
+function describe({ name, words, summary, help, isLocal }: Command): string {
   const line = `npm run halles -- ${[name, ...words].join(' ')} [options]`
-  return [line, summary, ...(help === '' ? [] : [help]), commonHelp].join('\n\n')
+  return [line, summary, ...(help === '' ? [] : [help]), isLocal ? localHelp : commonHelp].join(
+    '\n\n',
+  )
 }
 
 function describeAll(some: readonly Command[]): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { request } from 'node:http'
 import { describe, test } from 'node:test'
 import type { Shop } from '../shop.ts'
 
@@ -27,5 +28,51 @@ export function gatewayLoss({ stack, api, sell, cartWith, checkout, paidOrder }:
       const restarted = after.find(({ instance }) => instance === gateways[0]?.instance)
       assert.equal(restarted?.restarts, (gateways[0]?.restarts ?? 0) + 1)
     })
+
+    test('whoever connects once it is gone reaches the other one', async () => {
+      const [first, second] = stack.processes('gateway')
+      assert.ok(first && second)
+      // What the killed one had accepted breaks; that is not looked at here.
+      let isGone = false
+      const answered = new Set<number>()
+      const failures: string[] = []
+      const visitors = Array.from({ length: 4 }, async () => {
+        for (let after = 0; after < 150; ) {
+          const countsNow = isGone
+          if (countsNow) after += 1
+          const { status, pid, error } = await visit(stack.url)
+          if (countsNow && status !== 200) failures.push(error ?? `answered ${status}`)
+          if (countsNow && pid !== undefined) answered.add(pid)
+        }
+      })
+      await stack.crash(first.instance)
+      isGone = true
+      await Promise.all(visitors)
+      assert.deepEqual(failures, [])
+      assert.ok(second.pid !== undefined && answered.has(second.pid))
+      assert.ok(!answered.has(first.pid ?? 0))
+      await stack.untilReady('gateway')
+    })
+  })
+}
+
+type Visit = { status?: number | undefined; pid?: number; error?: string }
+
+/** Asks who answers, on a connection of its own. */
+function visit(url: string): Promise<Visit> {
+  return new Promise((resolve) => {
+    const failed = ({ message }: Error) => resolve({ error: message })
+    const asked = request(`${url}/readyz`, { agent: false }, (answer) => {
+      let text = ''
+      answer.on('data', (chunk) => {
+        text += chunk
+      })
+      answer.on('error', failed)
+      answer.on('end', () => {
+        const { pid } = JSON.parse(text) as { pid?: number }
+        resolve({ status: answer.statusCode, ...(pid !== undefined && { pid }) })
+      })
+    })
+    asked.on('error', failed).end()
   })
 }

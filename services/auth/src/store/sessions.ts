@@ -69,6 +69,7 @@ const pruneBatch = 2_000
 const maxFailureRows = 100_000
 
 // Used tokens before the sessions, whose deletion would take all of theirs along in one statement.
+// Rows that another replica deletes at the moment are left to it.
 const prunes = [
   { table: 'used_refresh_tokens', rows: 'where expires_at <= $1 limit $2' },
   { table: 'sessions', rows: 'where refresh_expires_at <= $1 limit $2' },
@@ -76,7 +77,9 @@ const prunes = [
 ].map(({ table, rows }) =>
   sql(
     `auth.prune_${table}`,
-    `delete from ${table} where ctid = any (array(select ctid from ${table} ${rows}))`,
+    `delete from ${table} where ctid = any (array(
+      select ctid from ${table} ${rows} for update skip locked
+    ))`,
   ),
 )
 const pruneExcess = sql(

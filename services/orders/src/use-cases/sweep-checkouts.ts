@@ -15,6 +15,9 @@ export async function sweepCheckouts(deps: Deps, olderThanMs: number): Promise<n
   const stuck = await deps.checkouts.claimStuck({ leaseId, olderThanMs, limit: batchSize })
   try {
     await forEachOrder(deps, stuck, async ({ orderId, state }) => {
+      // Those before it may have outlasted the lease: the shopper may have come back, or another
+      // replica may be at it.
+      if (!(await deps.checkouts.renew({ orderId, leaseId }))) return
       await undo(deps, orderId, { stock: true, payment: true })
       if (state === 'started') await deps.checkouts.refuse({ orderId, leaseId }, abandoned, false)
       else await deps.checkouts.recordCompensation(orderId)

@@ -1,0 +1,32 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { childOf, deadlineHeader, parseTraceparent } from '@halles/kit/trace'
+import type { Exchange } from '../answer.ts'
+import type { ReadClient } from './client.ts'
+import type { Cors } from './cors.ts'
+
+/**
+ * Opens what is known of a request on its way. A caller from outside does not choose our deadlines
+ * nor say who it is, so what it claims is dropped here, once for every way that a request can go.
+ */
+export function openExchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { readClient, cors }: { readClient: ReadClient; cors: Cors },
+): Exchange {
+  const { headers } = request
+  const { traceparent } = headers
+  const client = readClient(request)
+  if (headers[deadlineHeader] !== undefined) delete headers[deadlineHeader]
+  return {
+    request,
+    response,
+    client,
+    trace: childOf(parseTraceparent(Array.isArray(traceparent) ? undefined : traceparent)),
+    startedAtMs: performance.now(),
+    deadlineAtMs: Number.POSITIVE_INFINITY,
+    route: 'none',
+    isPage: false,
+    cors: cors.headersOf(headers.origin),
+    isPassed: false,
+  }
+}

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { eventually } from '@halles/kit/testing'
+import { startDeadline } from '../../src/pipeline/deadline.ts'
+import { passThrough } from '../../src/pipeline/pass-through.ts'
+import { anUpstream, serveStep } from './exchange.ts'
+
+const target = '/api/v1/carts/1?x=1'
+
+test('a request goes on with its body, the time that is left, and a span of its own', async (t) => {
+  const { upstream, asked } = anUpstream()
+  const { url } = await serveStep(t, (exchange) => {
+    startDeadline(exchange, 3_000)
+    return passThrough(exchange, { upstream, target, headers: { a: 'b' }, isRepeatable: false })
+  })
+  const answer = await fetch(url, { method: 'POST', body: 'tea' })
+  assert.equal(answer.status, 200)
+  const [request] = asked
+  assert.equal(request?.target, target)
+  assert.equal(request?.body?.toString(), 'tea')
+  assert.equal(request?.isRepeatable, false)
+  assert.ok(request && request.deadlineMs > 0 && request.deadlineMs <= 3_000)
+  const { headers } = request
+  assert.equal(headers.a, 'b')
+  assert.equal(headers['x-request-deadline-ms'], String(request.deadlineMs))
+  const [inner, outer] = [headers.traceparent, answer.headers.get('traceparent')]
+  assert.equal(inner?.split('-')[1], outer?.split('-')[1])
+  assert.notEqual(inner?.split('-')[2], outer?.split('-')[2])
+})
+
+test('what has no time left is not sent', async (t) => {
+  const { upstream, asked } = anUpstream()
+  const { url } = await serveStep(t, (exchange) => {
+    startDeadline(exchange, -1)
+    return passThrough(exchange, { upstream, target, headers: {}, isRepeatable: true })
+  })
+  assert.equal((await fetch(url)).status, 504)
+  assert.deepEqual(asked, [])
+})
+
+test('a client that goes away ends the work of a service', async (t) => {
+  const asked = Promise.withResolvers<AbortSignal>()
+  const { upstream } = anUpstream(({ signal }) => {
+    asked.resolve(signal)
+    return new Promise(() => undefined)
+  })
+  const { port } = await serveStep(t, (exchange) =>
+    passThrough(exchange, { upstream, target, headers: {}, isRepeatable: true }),
+  )
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nhost: shop\r\n\r\n')
+  const signal = await asked.promise
+  assert.equal(signal.aborted, false)
+  const aborted = once(signal, 'abort')
+  socket.destroy()
+  await aborted
+})
+
+test('a client that reads slowly slows the service down', async (t) => {
+  const part = Buffer.alloc(1024 * 1024)
+  const parts = 64
+  let sent = 0
+  const { upstream } = anUpstream(async (_request, sink) => {
+    sink.onHead(200, {})
+    for (; sent < parts; sent += 1) await sink.onData(part)
+  })
+  const { port } = await serveStep(t, (exchange) =>
+    passThrough(exchange, { upstream, target, headers: {}, isRepeatable: true }),
+  )
+  const socket = connect(port, '127.0.0.1').pause()
+  t.after(() => socket.destroy())
+  socket.write('GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n')
+  await eventually(() => sent > 0)
+  let before = -1
+  // What fits into the buffers of the system goes out; then nothing moves until somebody reads.
+  await eventually(
+    () => {
+      const isStill = sent === before
+      before = sent
+      return isStill
+    },
+    { intervalMs: 100 },
+  )
+  assert.ok(sent < parts)
+  let size = 0
+  for await (const chunk of socket) size += (chunk as Buffer).length
+  assert.ok(size >= parts * part.length)
+})
+
+test('an event stream has no deadline, and ends when the gateway does', async (t) => {
+  const { upstream, asked } = anUpstream(async ({ signal }, sink) => {
+    sink.onHead(200, { 'content-type': 'text/event-stream' })
+    sink.onData(Buffer.from('data: {}\n\n'))
+    await once(signal, 'abort')
+    throw signal.reason
+  })
+  const closing = new AbortController()
+  const { url } = await serveStep(t, (exchange) => {
+    const streamUntil = closing.signal
+    return passThrough(exchange, { upstream, target, headers: {}, isRepeatable: true, streamUntil })
+  })
+  const reader = (await fetch(url)).body?.getReader()
+  await reader?.read()
+  assert.equal(asked[0]?.deadlineMs, 0)
+  assert.equal(asked[0]?.headers['x-request-deadline-ms'], undefined)
+  const ended = assert.rejects(async () => reader?.read())
+  closing.abort()
+  await ended
+})

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { eventually } from '@halles/kit/testing'
+import { type AnswerSink, createUpstream, type UpstreamRequest } from '../src/upstream.ts'
+import { type Serve, startNeighbour } from './neighbour.ts'
+
+const closers: (() => unknown)[] = []
+after(async () => {
+  for (const close of closers.reverse()) await close()
+})
+
+async function anInstance(serve: Serve) {
+  const neighbour = await startNeighbour()
+  closers.push(neighbour.stop)
+  neighbour.behave(serve)
+  return neighbour
+}
+
+function anUpstream(addresses: readonly string[]) {
+  const upstream = createUpstream('products', addresses)
+  closers.push(upstream.close)
+  const ask = async (more: Partial<UpstreamRequest> = {}) => {
+    const seen = { status: 0, text: '', heads: 0 }
+    const sink: AnswerSink = {
+      onHead(status) {
+        seen.status = status
+        seen.heads += 1
+      },
+      onData(chunk) {
+        seen.text += chunk
+        return undefined
+      },
+    }
+    const { signal } = new AbortController()
+    const request = { method: 'GET', target: '/', headers: {}, body: null, signal }
+    await upstream.send({ ...request, deadlineMs: 5_000, isRepeatable: true, ...more }, sink)
+    return seen
+  }
+  return { upstream, ask }
+}
+
+const well: Serve = (_request, response) => void response.end('well')
+const withoutDatabase: Serve = (_request, response) => {
+  response.writeHead(503, { 'content-type': 'application/problem+json' })
+  response.end('{"code":"DATABASE_UNAVAILABLE"}')
+}
+
+test('a read that one instance cannot answer now is answered by another, and once', async () => {
+  const [ill, other] = await Promise.all([anInstance(withoutDatabase), anInstance(well)])
+  const { upstream, ask } = anUpstream([ill.url, other.url])
+  for (let count = 0; count < 20; count += 1) {
+    assert.deepEqual(await ask(), { status: 200, text: 'well', heads: 1 })
+  }
+  assert.ok(
+    ill.seen.length <= 2,
+    `${ill.seen.length} of 20 were sent where they cannot be answered`,
+  )
+  assert.deepEqual(
+    upstream.instances().map(({ state, breaker }) => [state, breaker]),
+    [
+      ['ready', 'closed'],
+      ['ready', 'closed'],
+    ],
+  )
+})
+
+test('what must not be repeated keeps the answer that it got', async () => {
+  const [ill, other] = await Promise.all([anInstance(withoutDatabase), anInstance(withoutDatabase)])
+  const { ask } = anUpstream([ill.url, other.url])
+  const answer = await ask({ method: 'POST', isRepeatable: false })
+  assert.deepEqual([answer.status, answer.text], [503, '{"code":"DATABASE_UNAVAILABLE"}'])
+  assert.equal(ill.seen.length + other.seen.length, 1)
+})
+
+test('streams that stay open leave room for requests, and end with their client', async () => {
+  const gone: string[] = []
+  const instance = await anInstance((request, response) => {
+    if (request.url !== '/events') return well(request, response)
+    response.once('close', () => gone.push('stream'))
+    response.write(': open\n\n')
+  })
+  const { upstream, ask } = anUpstream([instance.url])
+  const clients = new AbortController()
+  const count = 300
+  const streams = Array.from({ length: count }, () =>
+    ask({ target: '/events', deadlineMs: 0, signal: clients.signal }),
+  )
+  await eventually(() => instance.seen.length === count)
+  assert.equal((await ask()).text, 'well')
+  clients.abort()
+  for (const stream of streams) await assert.rejects(stream, /went away/)
+  await eventually(() => gone.length === count)
+  assert.equal(upstream.instances()[0]?.inFlight, 0)
+})
+
+test('a read that takes long is also sent to another instance where the caller wants that', async () => {
+  const silent: Serve = () => undefined
+  const [slow, fast] = await Promise.all([anInstance(silent), anInstance(well)])
+  const { upstream, ask } = anUpstream([slow.url, fast.url])
+  for (let count = 0; count < 8; count += 1) {
+    assert.deepEqual(await ask({ hedgeAfterMs: 20 }), { status: 200, text: 'well', heads: 1 })
+  }
+  await eventually(() => upstream.instances().every(({ inFlight }) => inFlight === 0))
+})
