@@ -1,4 +1,4 @@
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type AppOptions, createApp } from './http-app.ts'
 import type { Handler, Operations, RouteContract } from './http-contract.ts'
@@ -66,6 +66,7 @@ export function createHttpServer<O extends Operations<O>>(
   const app = createApp({ ...options, draining: draining.signal })
   const compile = createInputCompiler()
   const sockets = new Set<Socket>()
+  let isEmpty: Promise<void> | undefined
   app.server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
@@ -110,7 +111,14 @@ export function createHttpServer<O extends Operations<O>>(
       app.server.on('request', ({ url }) => {
         if (!probePaths.has(url ?? '')) lameDuck.requested()
       })
-      await lameDuck.wait()
+      if (options.reusePort) {
+        // Who connects from now on reaches those who share the port; a close of the HTTP server
+        // would cut idle sockets too, into which a request may be on its way.
+        isEmpty = new Promise((resolve) => {
+          NetServer.prototype.close.call(app.server, () => resolve())
+        })
+      }
+      await lameDuck.wait({ isWatched: options.reusePort === true })
     },
     async stop() {
       draining.abort()
@@ -121,7 +129,7 @@ export function createHttpServer<O extends Operations<O>>(
         app.server.closeIdleConnections()
         for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
       }, 50)
-      await app.close().finally(() => clearInterval(sweep))
+      await Promise.all([app.close(), isEmpty]).finally(() => clearInterval(sweep))
     },
     port: () => (app.server.address() as AddressInfo).port,
   }

@@ -13,7 +13,7 @@ export type LameDuck = {
    * Resolves once no request has arrived for the quiet period, or after the longest time. At once
    * when nobody looks at the readiness: nobody would go elsewhere either.
    */
-  wait(): Promise<void>
+  wait(options?: { isWatched: boolean }): Promise<void>
 }
 
 // Kubernetes asks every 10 s unless told otherwise, and may miss one or two.
@@ -37,9 +37,9 @@ export function createLameDuck({ quietMs }: { quietMs: number }): LameDuck {
     probed() {
       probedAtMs = performance.now()
     },
-    async wait() {
+    async wait({ isWatched } = { isWatched: false }) {
       const startedAtMs = performance.now()
-      if (quietMs === 0 || startedAtMs - probedAtMs > watchedMs) return
+      if (quietMs === 0 || (!isWatched && startedAtMs - probedAtMs > watchedMs)) return
       const endsAtMs = startedAtMs + quietMs * longestPeriods
       let quietLooks = 0
       while (quietLooks < looks && performance.now() < endsAtMs) {
