@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'node:test'
+import { architecture } from '../contracts/gen/architecture.ts'
+import { parts } from '../stack/src/topology.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const services = await foldersIn('services')
@@ -181,6 +183,41 @@ test('every message of the contracts is sent by its producer, and every consumer
         imports.includes(`@halles/contracts/gen/messages/${producer}`),
     )
     assert.ok(consumers.length > 0, `Nobody consumes the messages of ${producer}.`)
+  }
+})
+
+test('the architecture of the contracts is that of the code', () => {
+  const edgesOf = (kind: string) => architecture.edges.filter((edge) => edge.kind === kind)
+  const pairs = (of: { from: string; to: string }[]) => of.map(({ from, to }) => `${from} → ${to}`)
+  const importers = (module: string) =>
+    services.filter((service) =>
+      serviceSources.some(
+        ({ path, imports }) =>
+          path.startsWith(`services/${service}/`) &&
+          imports.includes(`@halles/contracts/gen/${module}`),
+      ),
+    )
+  const advice = 'contracts/services.yaml or a `consumers` of contracts/messages is not true'
+
+  const asked = parts.flatMap(({ name, callsGrpc = [] }) =>
+    callsGrpc.map((to) => ({ from: name, to })),
+  )
+  assert.deepEqual(pairs(edgesOf('grpc')).sort(), pairs(asked).sort(), advice)
+  const stores = parts.flatMap(({ name, database }) =>
+    database ? [{ from: name, to: `database:${database}` }] : [],
+  )
+  assert.deepEqual(pairs(edgesOf('sql')).sort(), pairs(stores).sort(), advice)
+  const gateway = parts.find(({ name }) => name === 'gateway')
+  const behind = pairs((gateway?.calls ?? []).map((to) => ({ from: 'gateway', to })))
+  const served = pairs(edgesOf('http')).filter((each) => each.startsWith('gateway'))
+  assert.deepEqual(served.sort(), behind.sort(), advice)
+  for (const kind of ['queue', 'topic']) {
+    const edges = edgesOf(kind)
+    for (const { from: producer, to: address } of edges.filter(({ to }) => to.includes(':'))) {
+      const consumers = edges.filter(({ from }) => from === address).map(({ to }) => to)
+      const found = importers(`messages/${producer}`).filter((service) => service !== producer)
+      assert.deepEqual(consumers.sort(), found.sort(), `${address}: ${advice}`)
+    }
   }
 })
 

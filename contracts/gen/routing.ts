@@ -394,6 +394,77 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": []
   },
   {
+    "operation": "getArchitecture",
+    "service": "gateway",
+    "method": "GET",
+    "path": "/api/v1/system/architecture",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": []
+  },
+  {
+    "operation": "watchSystem",
+    "service": "gateway",
+    "method": "GET",
+    "path": "/api/v1/system/events",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "stream": true,
+    "query": []
+  },
+  {
+    "operation": "getSystemInstance",
+    "service": "gateway",
+    "method": "GET",
+    "path": "/api/v1/system/instances/{instanceId}",
+    "access": {
+      "kind": "permission",
+      "permission": "system:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": []
+  },
+  {
+    "operation": "actOnPart",
+    "service": "gateway",
+    "method": "POST",
+    "path": "/api/v1/system/parts/{partOrInstance}/actions",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
+    "query": []
+  },
+  {
+    "operation": "scalePart",
+    "service": "gateway",
+    "method": "POST",
+    "path": "/api/v1/system/parts/{part}/scale",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
+    "query": []
+  },
+  {
     "operation": "listDeadLetters",
     "service": "gateway",
     "method": "GET",

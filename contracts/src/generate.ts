@@ -5,6 +5,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
+import { type ServicesSource, toArchitectureModule } from './generator/architecture.ts'
 import { toGrpcModule } from './generator/grpc.ts'
 import { type CommonSource, type ServiceSource, toHttpModule } from './generator/http.ts'
 import {
@@ -65,6 +66,9 @@ async function generate(): Promise<Map<string, string>> {
 export const permissions = ${JSON.stringify(permissions, null, 2)} as const
 export type Permission = keyof typeof permissions\n`,
   )
+  const known = await readYaml<ServicesSource>('services.yaml')
+  const architecture = toArchitectureModule(known, { http: services, messages })
+  files.set('architecture.ts', banner + architecture)
   files.set('openapi.json', `${JSON.stringify(toOpenapi(services, common), null, 2)}\n`)
   return files
 }

@@ -90,7 +90,11 @@ const inContainers: Readonly<Record<string, Record<string, string>>> = {
     PUBLIC_URL: `http://localhost:${sandboxPort}`,
   },
   // Only containers of this network reach a gateway, and Docker chooses their addresses.
-  gateway: { TRUSTED_PROXIES: '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16' },
+  gateway: {
+    TRUSTED_PROXIES: '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
+    GATEWAY_METRICS_URLS: `dns+http://gateway:${ports.metrics}`,
+    RATE_LIMIT_FACTOR: '1',
+  },
   payments: { STRIPE_API_BASE: `http://stripe-sandbox:${ports.http}` },
 }
 

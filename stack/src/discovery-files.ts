@@ -5,7 +5,9 @@ import { writeJson } from './files.ts'
 
 /** How a part is spoken to by others; each has its own list. */
 export const spokenKinds = ['http', 'grpc'] as const
-export type SpokenKind = (typeof spokenKinds)[number]
+/** What is listed: the gateways also find each other's metrics. */
+export const listedKinds = [...spokenKinds, 'metrics'] as const
+export type ListedKind = (typeof listedKinds)[number]
 
 /** `{ http: 8081, grpc: 9091 }`: where one instance is reached. */
 export type Reached = Readonly<Record<string, number>>
@@ -18,12 +20,12 @@ export type DiscoveryFiles = {
 const folderOf = (dataFolder: string) => join(dataFolder, 'discovery')
 
 /** The file that callers of a part follow: a JSON array of addresses, replaced by renaming. */
-export function discoveryFile(dataFolder: string, part: string, kind: SpokenKind): string {
+export function discoveryFile(dataFolder: string, part: string, kind: ListedKind): string {
   return join(folderOf(dataFolder), `${part}.${kind}.json`)
 }
 
 /** The file as an item of a list of addresses, in which commas part the items. */
-export function discoveryUrl(dataFolder: string, part: string, kind: SpokenKind): string {
+export function discoveryUrl(dataFolder: string, part: string, kind: ListedKind): string {
   return pathToFileURL(discoveryFile(dataFolder, part, kind)).href.replaceAll(',', '%2C')
 }
 
@@ -36,11 +38,11 @@ export function createDiscoveryFiles(dataFolder: string): DiscoveryFiles {
 
   return {
     publish(part, instances) {
-      for (const kind of spokenKinds) {
+      for (const kind of listedKinds) {
         const ports = instances.flatMap((each) => each[kind] ?? [])
         const file = discoveryFile(dataFolder, part, kind)
         if (ports.length === 0 && !written.has(file)) continue
-        const prefix = kind === 'http' ? 'http://' : ''
+        const prefix = kind === 'grpc' ? '' : 'http://'
         const addresses = ports.map((port) => `${prefix}127.0.0.1:${port}`)
         const text = addresses.join()
         if (written.get(file) === text) continue

@@ -12,6 +12,19 @@ export function placeOf(
   return { HOST: host, PORT: String(port), REUSE_PORT: String(canSharePort) }
 }
 
+/** How a gateway finds the others, and the stack that it is a part of, for who looks at the console. */
+export function consoleOf(
+  part: string,
+  context: { listOf?(part: string, kind: 'metrics'): string; control?: string },
+): Record<string, string> {
+  if (part !== 'gateway') return {}
+  const others = context.listOf?.(part, 'metrics')
+  return {
+    ...(others === undefined ? {} : { GATEWAY_METRICS_URLS: others }),
+    ...(context.control === undefined ? {} : { STACK_CONTROL: context.control }),
+  }
+}
+
 /** Where a service finds its messages. */
 export function messagingOf(
   { messaging }: Platform,

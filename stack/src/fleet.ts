@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { AppError } from '@halles/kit/errors'
 import { bundleOf, root } from './bundle.ts'
-import { discoveryUrl, type SpokenKind } from './discovery-files.ts'
+import { controlPath } from './control.ts'
+import { discoveryUrl, type ListedKind } from './discovery-files.ts'
 import type { EmbeddedPostgres } from './embedded-postgres.ts'
 import { readJson, writeJson } from './files.ts'
 import { choosePorts } from './free-ports.ts'
@@ -50,9 +51,10 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
   const parts = partsOf(platform)
   const instances = await place(platform.dataFolder, planned)
   const passwords = platform.secrets.databases
+  const control = controlPath(platform.dataFolder)
   const urlOf = (database: string, role: string) =>
     postgres.url(database, { name: role, password: passwords[role] ?? '' })
-  const listOf = (part: string, kind: SpokenKind) => discoveryUrl(platform.dataFolder, part, kind)
+  const listOf = (part: string, kind: ListedKind) => discoveryUrl(platform.dataFolder, part, kind)
 
   function toMember(instance: Instance): Member {
     const { part, id, ports } = instance
@@ -61,7 +63,7 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       part: part.name,
       script: bundleOf(part.entry),
       cwd: root,
-      env: environmentOf(instance, platform, { instances, urlOf, listOf }),
+      env: environmentOf(instance, platform, { instances, urlOf, listOf, control }),
       logs,
       onChange: watch(id),
     })

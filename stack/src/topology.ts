@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { publicPart } from '@halles/kit/sealing-keys'
 import type { BrokerAddresses } from './brokers/given.ts'
 import type { EdgeKind } from './edge.ts'
-import { messagingOf, overridesOf, placeOf } from './environment.ts'
+import { consoleOf, messagingOf, overridesOf, placeOf } from './environment.ts'
 import type { MessagingChoice } from './messaging-choice.ts'
 import type { DatabasePlan } from './postgres-databases.ts'
 import type { Secrets } from './secrets.ts'
@@ -248,7 +248,9 @@ export function environmentOf(
     instances: readonly Instance[]
     urlOf(database: string, role: string): string
     /** Where callers find a part's instances while these come and go; else they are listed. */
-    listOf?(part: string, kind: 'http' | 'grpc'): string
+    listOf?(part: string, kind: 'http' | 'grpc' | 'metrics'): string
+    /** Where the stack listens for commands; absent where no stack runs. */
+    control?: string
     /** The name of the machine that a part runs on, where that is not this one. */
     hostOf?(part: string): string
   },
@@ -287,6 +289,7 @@ export function environmentOf(
     ...Object.fromEntries(
       (part.callsGrpc ?? []).map((name) => [`${upper(name)}_GRPC`, addresses(name, 'grpc')]),
     ),
+    ...consoleOf(part.name, context),
     ...part.settings?.(platform, portOf),
     ...overridesOf(part.name, platform.overrides),
   }

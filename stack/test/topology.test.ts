@@ -143,3 +143,22 @@ test('a setting of one part can be given from outside', async () => {
   assert.equal(all.get('stripe-sandbox-1')?.RETRY_SCHEDULE_MS, '10,20')
   assert.equal(all.get('auth-1')?.RETRY_SCHEDULE_MS, undefined)
 })
+
+test('gateways of a local stack find each other and their stack, nobody else does', async () => {
+  const listOf = (part: string, kind: string) => `file:///lists/${part}.${kind}.json`
+  const planned = planInstances(platform, { gateway: 2 })
+  const instances: Instance[] = planned.map(({ part, id }) => ({ part, id, ports: {} }))
+  const urlOf = () => 'postgres://'
+  for (const instance of instances) {
+    const local = { instances, urlOf, listOf, control: '/data/control.sock' }
+    const { GATEWAY_METRICS_URLS: others, STACK_CONTROL: control } = environmentOf(
+      instance,
+      platform,
+      local,
+    )
+    const isGateway = instance.part.name === 'gateway'
+    const expected = isGateway ? ['file:///lists/gateway.metrics.json', '/data/control.sock'] : []
+    assert.deepEqual([others, control].filter(Boolean), expected)
+    assert.equal('STACK_CONTROL' in environmentOf(instance, platform, { instances, urlOf }), false)
+  }
+})

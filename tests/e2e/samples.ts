@@ -40,6 +40,8 @@ const bodies: Record<string, () => unknown> = {
   putRole: () => ({ permissions: ['orders:read'] }),
   putSubjectRoles: () => ({ roles: ['support'] }),
   discardDeadLetter: () => ({ reason: 'No more need.' }),
+  actOnPart: () => ({ action: 'slow', slowMs: 0 }),
+  scalePart: () => ({ replicas: 1 }),
   replayDeadLetters: () => ({
     service: 'carts',
     type: 'halles.products.price-changed.v1',
@@ -79,6 +81,9 @@ export async function createSamples(shop: Shop): Promise<(operation: string) => 
     subjectId: randomUUID(),
     role: 'e2e-clerk',
     deadLetterId: 'none',
+    instanceId: 'nobody-1',
+    partOrInstance: 'nobody',
+    part: 'nobody',
     replicaService: 'carts',
     messageType: 'halles.products.price-changed.v1',
   }

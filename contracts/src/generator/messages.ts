@@ -8,7 +8,8 @@ export type MessagesSource = {
   /** Of a topic: how it is kept. */
   partitions?: number
   retention?: 'compacted' | { days: number }
-  consumer?: string
+  /** A queue has one, a topic any number. */
+  consumers: string[]
   key: string
   schemas?: Schemas
   messages: Record<string, MessageSource>

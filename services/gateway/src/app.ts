@@ -32,6 +32,7 @@ import { createRateLimiter } from './rate-limit.ts'
 import { createRedis, type Redis } from './redis.ts'
 import { createRevocations } from './revocations.ts'
 import { createSharedRates } from './shared-rates.ts'
+import { openConsole } from './system/console.ts'
 import { createUpstream } from './upstream.ts'
 
 // Long enough for a broker that is well; one that is away must not keep the shop closed.
@@ -95,17 +96,20 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     reusePort: config.reusePort,
     intercept: pipeline,
     connections: connectionLimits(config),
+    // Anybody reaches this server; the metrics port tells it.
+    readVitals: undefined,
   })
+  const audit = createAudit(rbac, config.internalSecret)
+  const { figures: cacheFigures } = cache
+  const own = { upstreams, audit, cacheFigures, closing: closing.signal }
   addOperations(server, {
     id: config.instanceId,
     address: config.publicUrl,
     isReady: lifecycle.isReady,
-    upstreams,
+    ...own,
     messaging,
-    cacheFigures: cache.figures,
-    audit: createAudit(rbac, config.internalSecret),
+    console: openConsole(runtime, config, own),
     internalSecret: config.internalSecret,
-    closing: closing.signal,
   })
   addPages(server.fastify, openapi as unknown as OpenapiDocument)
   const live = subscribe(messaging, { purges: cache.purges, policy, revocations })

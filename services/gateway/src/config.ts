@@ -6,6 +6,7 @@ import {
   loadConfig,
   optional,
   serviceConfig,
+  text,
   url,
 } from '@halles/kit/config'
 import { toBlockList } from './pipeline/client.ts'
@@ -32,6 +33,10 @@ const schema = {
   paymentsUrls: addressList('PAYMENTS_URLS', 'http'),
   /** The server of the pages; without it the gateway has a welcome page alone. */
   webUrls: addressList('WEB_URLS', 'http', { default: [] }),
+  /** The metrics ports of all gateways, so that each sees the others; alone it knows itself. */
+  gatewayMetricsUrls: addressList('GATEWAY_METRICS_URLS', 'http', { default: [] }),
+  /** The control socket of the local stack that this gateway is a part of. */
+  stackControl: optional(text('STACK_CONTROL')),
   /** Whose word on who the client is counts: balancers, and the web server, which asks for others. */
   trustedProxies: {
     ...proxies,

@@ -13,6 +13,7 @@ import {
 } from './dead-letters.ts'
 import { type ReplicaService, rebuildReplica } from './replicas.ts'
 import { answerSchema } from './schemas.ts'
+import { addConsole, type ConsoleDeps } from './system/operations.ts'
 import { describeSystem } from './system.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -24,6 +25,7 @@ export type OperationsDeps = {
   messaging: Messaging
   cacheFigures: CacheFigures
   audit: Audit
+  console: ConsoleDeps
   internalSecret: string
   /** Aborted when the gateway begins to stop: what takes long ends then. */
   closing: AbortSignal
@@ -43,6 +45,7 @@ export function addOperations(server: HttpServer<Operations>, deps: OperationsDe
   server.on('getMessageSchema', async ({ params, headers }) =>
     answerSchema(params.messageType, headers['if-none-match']),
   )
+  addConsole(server, deps.console)
   addDeadLetters(server, deps)
   addRebuild(server, deps)
 }

@@ -20,7 +20,10 @@ export async function describeSystem(deps: {
   const known = upstreams.flatMap(({ service, instances }) =>
     instances().map((instance) => ({ service, ...instance })),
   )
-  const probes = known.map(({ service, address }) => probe(service, address))
+  const probes = known.map(async ({ service, address, breaker }) => ({
+    ...(await probe(service, address)),
+    breaker,
+  }))
   const [instances, stats] = await Promise.all([Promise.all(probes), deps.messaging.stats()])
   const groups = Map.groupBy(stats.topics, ({ topic }) => topic)
   return {

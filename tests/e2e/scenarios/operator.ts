@@ -4,6 +4,7 @@ import type {
   DeadLetter,
   DeadLetterDetail,
   ReplicaRebuild,
+  SystemPicture,
   SystemState,
 } from '@halles/contracts/gen/http/gateway'
 import { address as credentialCommands } from '@halles/contracts/gen/messages/customers'
@@ -14,7 +15,9 @@ import type { Messaging } from '@halles/kit/messaging'
 import { eventually } from '@halles/kit/testing'
 import { halles } from '../halles.ts'
 import { openMessages } from '../messages.ts'
+import { pictureWith } from '../pictures.ts'
 import { type Shop, unique } from '../shop.ts'
+import { withTraffic } from '../traffic.ts'
 
 // A broker may need some seconds to give a message to its consumer after a restart.
 const delivered = { limitMs: 30_000, intervalMs: 100 }
@@ -246,6 +249,64 @@ export function operator(shop: Shop): void {
       const [entry] = (await auditedOf('replica:carts')).slice(-1)
       assert.equal(entry?.action, 'replica-rebuild')
       assert.equal((await cli('topics', 'rebuild', 'payments')).code, 2)
+    })
+
+    test('watches requests on the arrows, and both gateways', async () => {
+      const search = async () => {
+        const answer = await api.send('listProducts', { query: { q: unique() } })
+        assert.equal(answer.status, 200)
+      }
+      const token = await admin()
+      const failures = await withTraffic([{ name: 'search', work: search }], async () => {
+        const { arrows } = await pictureWith({ url: stack.url, token }, (each) => {
+          const gateways = each.parts.find(({ service }) => service === 'gateway')?.instances ?? []
+          const isBusy = each.arrows.some(
+            ({ from, to, perSecond }) => from === 'gateway' && to === 'products' && perSecond > 0,
+          )
+          return isBusy && gateways.length === 2
+        })
+        const { edges } = await api.ask('getArchitecture', { token })
+        for (const { from, to } of arrows) {
+          assert.ok(edges.some((edge) => edge.from === from && edge.to === to))
+        }
+      })
+      assert.deepEqual(failures, [])
+    })
+
+    test('freezes a part, sees that it is not well, and brings it back', async () => {
+      const token = await admin()
+      const params = { partOrInstance: 'wishlists' }
+      const door = { url: stack.url, token }
+      const isWell = (state: string) => (picture: SystemPicture) => {
+        const part = picture.parts.find(({ service }) => service === 'wishlists')
+        const kept = picture.processes?.find(({ instance }) => instance === 'wishlists-1')
+        return (
+          part?.instances[0]?.state === state && (state === 'ready') !== (kept?.state === 'frozen')
+        )
+      }
+      await api.ask('actOnPart', { token, params, body: { action: 'freeze' } })
+      try {
+        await pictureWith(door, isWell('unhealthy'))
+      } finally {
+        const { isDone } = await api.ask('actOnPart', { token, params, body: { action: 'thaw' } })
+        assert.equal(isDone, true)
+      }
+      await pictureWith(door, isWell('ready'))
+      const instance = await eventually(async () => {
+        const ofOne = { token, params: { instanceId: 'wishlists-1' } }
+        const found = await api.ask('getSystemInstance', ofOne)
+        assert.ok(found.points.length > 0)
+        return found
+      }, delivered)
+      assert.equal(instance.service, 'wishlists')
+      const actions = (await auditedOf('part:wishlists')).map(({ action }) => action)
+      assert.deepEqual(actions, ['part-freeze', 'part-thaw'])
+      const stop = {
+        token,
+        params: { partOrInstance: 'gateway' },
+        body: { action: 'stop' },
+      } as const
+      await api.refused('actOnPart', { status: 409, code: 'DOOR_NEEDED' }, stop)
     })
 
     test('sees on the command line how the platform is', async () => {
