@@ -1,27 +1,32 @@
 import type { PublicRoute } from '@halles/contracts/gen/routing'
 import { AppError } from '@halles/kit/errors'
 import type { Policy } from '@halles/kit/policy'
-import type { TokenVerifier } from '@halles/kit/tokens'
+import type { Caller, TokenVerifier } from '@halles/kit/tokens'
 
 /**
- * Authenticates and authorizes by the route's contract; the services check again. Resolves when
- * the request may go on.
+ * Authenticates and authorizes by the route's contract; the services check again. A token that was
+ * accepted before is not waited for.
  * Throws unauthenticated, forbidden, or unavailable while keys or policy are not known.
  */
-export async function checkAccess(
+export function checkAccess(
   { tokens, policy }: { tokens: TokenVerifier; policy: Policy },
   { access }: PublicRoute,
   authorization: string | undefined,
-): Promise<void> {
-  if (access.kind === 'public') return
+): Promise<void> | undefined {
+  if (access.kind === 'public') return undefined
   if (authorization === undefined) {
-    if (access.kind === 'optional') return
+    if (access.kind === 'optional') return undefined
     throw new AppError('unauthenticated', 'AUTHENTICATION_REQUIRED', 'Sign in first.')
   }
   // Only orders can tell a guest's order token; what is no access token is left to it.
-  if (access.kind === 'order-holder' && isOrderToken(authorization)) return
-  const caller = await tokens.verify(authorization)
-  if (access.permission !== undefined) policy.require(caller, access.permission)
+  if (access.kind === 'order-holder' && isOrderToken(authorization)) return undefined
+  const permit = (caller: Caller) => {
+    if (access.permission !== undefined) policy.require(caller, access.permission)
+  }
+  const known = tokens.recall(authorization)
+  if (!known) return tokens.verify(authorization).then(permit)
+  permit(known)
+  return undefined
 }
 
 /** Order tokens are signed by orders alone, with a secret of its own: they name no key. */

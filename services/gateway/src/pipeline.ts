@@ -62,7 +62,7 @@ type Work = Promise<void> | undefined
 export function createPipeline(deps: PipelineDeps): Pipeline {
   return (request, response, pass) => {
     const exchange = openExchange(request, response, deps)
-    response.once('close', () => observe(deps.metrics, exchange))
+    response.on('close', () => observe(deps.metrics, exchange))
     if (!deps.isReady()) response.shouldKeepAlive = false
     try {
       const work = choose(deps, exchange, pass)
