@@ -1,5 +1,6 @@
 import type { Measured } from '../load.ts'
 import { type machine, number, table } from '../report.ts'
+import type { FaultReport } from './faults.ts'
 import type { WayName } from './ways.ts'
 
 export type EdgeResult = Measured & {
@@ -86,5 +87,23 @@ export function toEdgeText(report: EdgeReport): string {
     table(['way', 'per second', 'p50 ms', 'p99 ms', 'CPU µs', 'failures'], rows),
     table(['aim', 'measured', ''], judgements),
     ...(report.missing.length > 0 ? [`Not installed: ${report.missing.join(', ')}.`] : []),
+  ].join('\n\n')
+}
+
+// A fault that hits everybody would fill the screen otherwise.
+const shownFailures = 10
+
+export function toFaultText({ edge, perSecond, results }: FaultReport): string {
+  const rows = results.map(({ title, requests, failures, slowestMs, tookSeconds }) => [
+    title,
+    number(requests),
+    number(failures.length),
+    number(slowestMs),
+    number(tookSeconds, 1),
+  ])
+  return [
+    `Two gateways: ${edge}. ${perSecond} reads a second, half of them cached; nothing is asked twice.`,
+    table(['fault', 'requests', 'failed', 'slowest ms', 'ready again s'], rows),
+    ...results.flatMap(({ failures }) => failures.slice(0, shownFailures)),
   ].join('\n\n')
 }
