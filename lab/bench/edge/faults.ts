@@ -5,6 +5,7 @@ import { createShop, type Shop } from '../../../tests/e2e/shop.ts'
 import { type Walk, withTraffic } from '../../../tests/e2e/traffic.ts'
 import { walksOf } from '../../../tests/e2e/walks.ts'
 import { type SteadyReads, startSteadyReads } from '../../../tests/resilience/steady-reads.ts'
+import { stopAfter } from './servers.ts'
 
 export type FaultResult = {
   title: string
@@ -39,7 +40,7 @@ export async function breakEdge(say: (text: string) => void): Promise<FaultRepor
     { HALLES_GATEWAY_RATE_LIMIT_FACTOR: '0', DEMO_CATALOGUE: 'false', LOG_LEVEL: 'warn' },
     stackArguments,
   )
-  try {
+  return stopAfter(shop.stack.stop, async () => {
     await shop.stack.start()
     const product = await shop.sell({ quantity: 1_000_000 })
     const cart = await shop.cartWith({ [product.variantId]: 1 })
@@ -52,9 +53,7 @@ export async function breakEdge(say: (text: string) => void): Promise<FaultRepor
     say('Restarting everything, one process after another …')
     const rolled = await restartAll(shop, read(), walksOf(api, product, token))
     return { edge, perSecond, results: [killed, rolled] }
-  } finally {
-    await shop.stack.stop()
-  }
+  })
 }
 
 function chooseEdge(): { stackArguments: string[]; edge: string } {

@@ -12,6 +12,7 @@ import {
   toEdgeText,
   toFaultText,
 } from './report.ts'
+import { stopAfter } from './servers.ts'
 import { openWays, type Way, type WayName, wayNames } from './ways.ts'
 
 const help = `Measures what the gateway costs beside other ways to the same two kilobytes, and then what
@@ -79,7 +80,7 @@ async function measureAll(options: ReturnType<typeof parseArguments>): Promise<E
   const { seconds, rounds, only } = options
   say('Starting a stack, and what it is compared with …')
   const { ways, missing, stop } = await openWays(only)
-  try {
+  return stopAfter(stop, async () => {
     say('Warming up …')
     for (const way of ways) await measure(way, warmUpSeconds)
     const results: EdgeResult[][] = ways.map(() => [])
@@ -91,9 +92,7 @@ async function measureAll(options: ReturnType<typeof parseArguments>): Promise<E
     }
     const at = new Date().toISOString()
     return { at, machine: machine(), seconds, rounds, missing, results: results.map(medianOf) }
-  } finally {
-    await stop()
-  }
+  })
 }
 
 /** Returns the exit code. */
