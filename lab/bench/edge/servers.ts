@@ -18,7 +18,10 @@ const inOwnSession = { detached: true }
 /** Does the work and stops what was started for it, also when a signal ends us meanwhile. */
 export async function stopAfter<T>(stop: () => Promise<void>, work: () => Promise<T>): Promise<T> {
   const signals = ['SIGINT', 'SIGTERM'] as const
-  const onSignal = () => void stop().finally(() => process.exit(130))
+  const onSignal = (signal: string) => {
+    process.stderr.write(`${signal}: stopping what was started …\n`)
+    void stop().finally(() => process.exit(130))
+  }
   for (const signal of signals) process.once(signal, onSignal)
   try {
     return await work()
