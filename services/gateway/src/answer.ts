@@ -85,7 +85,7 @@ const mergedBytes = 12 * 1024
 
 /**
  * Ends an answer whose head is written with its whole body. Text of one byte per character goes out
- * together with the head in one piece; a buffer is a second one, which costs twice as much.
+ * together with the head in one piece; a buffer is a second one, with work of its own in Node.
  */
 export function endWith(response: ServerResponse, body: Buffer): void {
   if (body.length > mergedBytes) response.end(body)

@@ -34,9 +34,8 @@ const forwarded = [
 // A catalogue page is some 20 KB; an answer past this is never held for the cache.
 const maxHeldBytes = 4 * 1024 * 1024
 
-// Half of the catalogue's answers come in 5 ms. Twice as late as the slowest of a service that is
-// well, so that a second instance is asked seldom; long before probes tell that the first one stands
-// still. Only where there are two instances, and out of the retry budget.
+// Later than a read takes where all is well, so that a second instance is asked seldom; long before
+// probes tell that the first one stands still. Only where there are two, out of the retry budget.
 const hedgeAfterMs = 50
 
 /** Whether the cache may answer this request. */
