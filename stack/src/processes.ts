@@ -10,8 +10,10 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     return errorCode(error) === 'EPERM'
   }
-  // A zombie still has its id, but nothing runs any more.
-  return processStat(pid)?.[0] !== 'Z'
+  // A zombie still has its id, but nothing runs any more, unless other threads of it are ending: what
+  // the process has open is open until the last one is gone. Field 20 counts them.
+  const stat = processStat(pid)
+  return stat?.[0] !== 'Z' || Number(stat[17]) > 1
 }
 
 /** The fields of /proc/PID/stat after the command: state, parent's id … ; undefined off Linux. */

@@ -15,6 +15,10 @@ export type Rolling = {
 
 // Callers look at the list of addresses every quarter of a second and probe who is new on it.
 const followMs = 1_000
+// HAProxy takes a gateway back after three good answers, half a second apart.
+const balancerFollowMs = 2_500
+
+const followMsOf = (part: string) => (part === 'gateway' ? balancerFollowMs : followMs)
 
 /** Instances that come and go while requests do. */
 export function createRolling({
@@ -66,12 +70,12 @@ export function createRolling({
       const others = supervisor.find(part).filter((each) => each !== member)
       // Nobody else could take the requests: another one does while this one is away.
       const substitute = others.some(isUp) ? undefined : await addTo(part, say)
-      await delay(followMs)
+      await delay(followMsOf(part))
       await supervisor.stopSome([member])
       await supervisor.startSome([member])
       say(`${member.instance} is ready again`)
       if (!substitute) continue
-      await delay(followMs)
+      await delay(followMsOf(part))
       await removeFrom(substitute)
       say(`${substitute.instance} has drained and is gone`)
     }

@@ -20,8 +20,8 @@ HALLES_TEST_AMQP_URL, HALLES_TEST_KAFKA_BROKERS and HALLES_TEST_REDIS_URL use th
 const concurrency = 2
 // Files that run the whole shop walk through it several times, those on brokers send ten thousand
 // messages while consumers are killed; the others take seconds.
-const fileLimitMs = (file: string) => (runsAlone(file) ? 10 : needsBrokers(file) ? 7 : 4) * 60_000
-const wholeLimitMs = 45 * 60_000
+const fileLimitMs = (file: string) => (runsAlone(file) ? 15 : needsBrokers(file) ? 10 : 8) * 60_000
+const wholeLimitMs = 75 * 60_000
 
 /** The running shop is measured against deadlines: nothing else may take the cores. */
 const runsAlone = (file: string) => /^tests\/(browser|e2e|resilience|money)\//.test(file)

@@ -31,6 +31,14 @@ describe('the configuration of HAProxy', () => {
     assert.ok(text.includes(`  bind [::]:8443 ssl crt ${quoted} alpn h2,http/1.1\n`))
   })
 
+  test('only an event stream may be silent for long, a list of events may not', () => {
+    const patterns = /^ {2}acl is_stream path_reg (.+)$/m.exec(write({}))?.[1]?.split(' ') ?? []
+    const isStream = (path: string) => patterns.some((pattern) => new RegExp(pattern).test(path))
+    assert.ok(isStream('/api/v1/carts/0199a1b2/events'))
+    assert.ok(!isStream('/api/v1/payments/events'))
+    assert.ok(!isStream('/api/v1/carts/current'))
+  })
+
   test('what is no port, address, network, name or file is refused before it is written', () => {
     const server = { name: 'gateway-1', host: '127.0.0.1', port: 9001 }
     const listing = (change: Partial<typeof server>): Partial<HaproxySettings> => ({

@@ -7,7 +7,6 @@ import { customerJourney } from './scenarios/customer.ts'
 import { gatewayLoss } from './scenarios/gateway-loss.ts'
 import { guestJourney } from './scenarios/guest.ts'
 import { operator } from './scenarios/operator.ts'
-import { outages } from './scenarios/outages.ts'
 import { passwordChange } from './scenarios/password-change.ts'
 import { staffJourney } from './scenarios/staff.ts'
 import { webhooks } from './scenarios/webhooks.ts'
@@ -30,5 +29,4 @@ describe('The running shop, through its gateway', () => {
   operator(shop)
   gatewayLoss(shop)
   crashes(shop)
-  outages(shop)
 })

@@ -8,12 +8,13 @@ export type Walk = { name: string; work(): Promise<unknown> }
 const pauseMs = 20
 
 /**
- * Does the work while people walk, two on each walk, and returns what failed for them: by walk and
- * moment. Throws when a walk was never done.
+ * Does the work while people walk, two on each walk unless it is said otherwise, and returns what
+ * failed for them: by walk and moment. Throws when a walk was never done.
  */
 export async function withTraffic(
   walks: readonly Walk[],
   work: () => Promise<void>,
+  peoplePerWalk = 2,
 ): Promise<string[]> {
   const failures: string[] = []
   const done = new Set<string>()
@@ -33,7 +34,7 @@ export async function withTraffic(
     }
   }
 
-  const people = walks.flatMap((walk) => [go(walk), go(walk)])
+  const people = walks.flatMap((walk) => Array.from({ length: peoplePerWalk }, () => go(walk)))
   try {
     await work()
   } finally {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { eventually } from '@halles/kit/testing'
 import type { ProcessEntry } from '../../stack/src/supervisor.ts'
-import { type Api, createApi, type Operation } from './api.ts'
+import { createApi, type Operation } from './api.ts'
 import { halles } from './halles.ts'
-import { createShop, newOrder, type ProductForSale } from './shop.ts'
+import { createShop } from './shop.ts'
 import { type Walk, withTraffic } from './traffic.ts'
+import { walksOf } from './walks.ts'
 
 // Ten parts, one process after another: each is started twice and drains twice, on busy cores.
 const rolling = { timeout: 300_000 }
@@ -153,27 +153,3 @@ describe('What an operator does to a running stack', () => {
     assert.ok([503, 504].includes(status), `${operation}: ${status} ${JSON.stringify(body)}`)
   }
 })
-
-/** What people do all day: reads, cached and not, and writes that nobody may repeat for them. */
-function walksOf(api: Api, { product, variantId }: ProductForSale, token: string): Walk[] {
-  const read = async () => {
-    await api.ask('listProducts', { query: { limit: 5 } })
-    await api.ask('getProduct', { params: { idOrSlug: product.slug } })
-    await api.ask('getMe', { token })
-    await api.ask('getWishlist', { token })
-  }
-  const fill = async () => {
-    const { id: cartId } = await api.ask('createCart', {})
-    await api.ask('putCartLine', { params: { cartId, variantId }, body: { quantity: 1 } })
-    return api.ask('getCart', { params: { cartId } })
-  }
-  const order = async () => {
-    const headers = { 'idempotency-key': randomUUID() }
-    await api.ask('placeOrder', { headers, body: newOrder(await fill()) })
-  }
-  return [
-    { name: 'read', work: read },
-    { name: 'fill a cart', work: fill },
-    { name: 'order', work: order },
-  ]
-}

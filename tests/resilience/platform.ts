@@ -1,18 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { topics } from '@halles/contracts/gen/topics'
 import { createDatabase, type Database } from '@halles/kit/database'
 import type { Messaging } from '@halles/kit/messaging'
 import { createMessaging } from '@halles/kit/messaging/connect'
 import { createMetrics } from '@halles/kit/metrics'
-import { eventually, silentLogger } from '@halles/kit/testing'
-import { createEmbeddedPostgres, type EmbeddedPostgres } from '../../stack/src/embedded-postgres.ts'
-import { createLogs } from '../../stack/src/logs.ts'
-import { createDatabases, createExtensions } from '../../stack/src/postgres-databases.ts'
+import { silentLogger } from '@halles/kit/testing'
 import { createShop, type Shop } from '../e2e/shop.ts'
 import { type BrokerAccess, brokersUnderTest } from './brokers.ts'
+import { startOwnPostgres } from './own-postgres.ts'
 
 /** Who sends, and who receives: each with a database of its own. */
 export const senders = { customers: 'users', products: 'products' } as const
@@ -42,8 +36,8 @@ const settings = {
 }
 
 export async function startPlatform(): Promise<Platform> {
-  const receivers = await startReceiversPostgres()
-  const shop = createShop({ ...settings, ...receivers.settings }, brokersUnderTest.stackArguments)
+  const own = await startOwnPostgres(receivers)
+  const shop = createShop({ ...settings, ...own.settings }, brokersUnderTest.stackArguments)
   const databases = new Map<Service, Database>()
   let messaging: Messaging | undefined
   async function stop(): Promise<void> {
@@ -52,7 +46,7 @@ export async function startPlatform(): Promise<Platform> {
     try {
       await shop.stack.stop()
     } finally {
-      await receivers.stop()
+      await own.stop()
     }
   }
   try {
@@ -61,8 +55,8 @@ export async function startPlatform(): Promise<Platform> {
     for (const [service, name] of Object.entries(senders)) {
       databases.set(service as Service, openDatabase(urlOf(name)))
     }
-    for (const [service, name] of Object.entries(receivers.databases)) {
-      databases.set(service as Service, openDatabase(receivers.url(name)))
+    for (const [service, name] of Object.entries(receivers)) {
+      databases.set(service as Service, openDatabase(own.postgres.url(name)))
     }
     messaging = watchBrokers(brokersUnderTest.access(shop.stack, urlOf('messages')))
     await messaging.start()
@@ -74,7 +68,7 @@ export async function startPlatform(): Promise<Platform> {
     shop,
     messaging,
     stop,
-    killReceiversPostgres: receivers.kill,
+    killReceiversPostgres: own.kill,
     database(service) {
       const found = databases.get(service)
       if (!found) throw new Error(`${service} has no database here.`)
@@ -111,55 +105,4 @@ function watchBrokers(access: BrokerAccess): Messaging {
     metrics: createMetrics({ service: 'fault-tests' }),
     topics,
   })
-}
-
-async function startReceiversPostgres() {
-  const folder = mkdtempSync(join(tmpdir(), 'halles-receivers-'))
-  // PostgreSQL may have to run as another user, who must be able to pass.
-  chmodSync(folder, 0o711)
-  const logs = createLogs({
-    folder: join(folder, 'logs'),
-    maxBytes: 50 * 1024 * 1024,
-    checkMs: 2_000,
-    onError: () => undefined,
-  })
-  const postgres = await createEmbeddedPostgres({
-    dataDirectory: join(folder, 'postgres'),
-    superuserPassword: randomBytes(16).toString('hex'),
-    maxConnections: 100,
-    isDurable: true,
-    logFd: logs.open('postgres'),
-    logTail: () => logs.tail('postgres', 6),
-  })
-  await postgres.start()
-  await createExtensions(postgres.url)
-  const plans = Object.entries(receivers).map(([role, database]) => {
-    return { role, database, password: randomBytes(16).toString('hex') }
-  })
-  await createDatabases(postgres.url, plans)
-  return {
-    databases: receivers,
-    url: (database: string) => postgres.url(database),
-    settings: Object.fromEntries(
-      plans.map(({ role: name, database, password }) => [
-        `HALLES_${name.toUpperCase()}_DATABASE_URL`,
-        postgres.url(database, { name, password }),
-      ]),
-    ),
-    kill: () => killPostgres(postgres),
-    async stop() {
-      await postgres.stop()
-      logs.close()
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-async function killPostgres(postgres: EmbeddedPostgres): Promise<void> {
-  const pid = postgres.serverPid()
-  if (pid === undefined) throw new Error('The PostgreSQL of the receivers does not run.')
-  const { restarts } = postgres.status()
-  process.kill(pid, 'SIGKILL')
-  await eventually(() => postgres.status().restarts > restarts, { limitMs: 30_000 })
-  await eventually(() => postgres.status().state === 'ready', { limitMs: 60_000 })
 }

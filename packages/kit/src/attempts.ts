@@ -1,6 +1,11 @@
 import type { UpstreamMetrics } from './balancer-metrics.ts'
 import type { Discovery, Instance, Verdict } from './discovery.ts'
-import { backoffMs, type RetryBudget, upstreamUnavailable } from './resilience.ts'
+import {
+  backoffMs,
+  type Cancellation,
+  type RetryBudget,
+  upstreamUnavailable,
+} from './resilience.ts'
 
 /** One try of a call at one instance. */
 export type Attempt<C> = {
@@ -35,7 +40,7 @@ export type BalancedCall<C, T> = {
   readonly isRepeatable: boolean
   /** Whether the answer has no end of its own; it takes no place then once it has begun. */
   readonly isStream?: boolean
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: Cancellation | undefined
   /**
    * Milliseconds after which a repeatable call is also sent to another instance; the first answer
    * counts. Taken from the retry budget.

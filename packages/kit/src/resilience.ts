@@ -3,6 +3,40 @@ import { AppError } from './errors.ts'
 type Clock = () => number
 const monotonic: Clock = () => performance.now()
 
+/** What says that work is not wanted any more: an `AbortSignal`, or what costs less. */
+export type Cancellation = Pick<AbortSignal, 'aborted' | 'reason'> & {
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
+/**
+ * A cancellation for work that begins thousands of times a second and is hardly ever given up: an
+ * AbortController for each request costs as much as a step of the pipeline.
+ */
+export function createCancellation(): Cancellation & { cancel(reason: Error): void } {
+  let listeners: (() => void)[] | undefined
+  const cancellation = {
+    aborted: false,
+    reason: undefined as unknown,
+    addEventListener(_type: 'abort', listener: () => void) {
+      listeners ??= []
+      listeners.push(listener)
+    },
+    removeEventListener(_type: 'abort', listener: () => void) {
+      listeners = listeners?.filter((each) => each !== listener)
+    },
+    cancel(reason: Error) {
+      if (cancellation.aborted) return
+      cancellation.aborted = true
+      cancellation.reason = reason
+      const told = listeners ?? []
+      listeners = undefined
+      for (const listener of told) listener()
+    },
+  }
+  return cancellation
+}
+
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
 export type Breaker = {
@@ -113,12 +147,12 @@ export type Bulkhead = {
    * When the signal is aborted before a place is free, it leaves the queue, the work never runs,
    * and the reason of the signal is thrown.
    */
-  run<T>(work: () => Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>
+  run<T>(work: () => Promise<T>, options?: { signal?: Cancellation | undefined }): Promise<T>
   /**
    * Takes a place: at once when it returns undefined, else when the promise resolves. Each place is
    * given back by one `leave`. Refuses as `run` does, and after `limitMs` in the queue.
    */
-  enter(signal?: AbortSignal, limitMs?: number): Promise<void> | undefined
+  enter(signal?: Cancellation, limitMs?: number): Promise<void> | undefined
   leave(): void
   /** Lets in who waits, as far as there is room; to be called when `hasRoom` may have changed. */
   admit(): void
@@ -153,7 +187,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     if (queue.size > 0) admit()
   }
 
-  function wait(signal: AbortSignal | undefined, limitMs: number | undefined): Promise<void> {
+  function wait(signal: Cancellation | undefined, limitMs: number | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer =
         limitMs === undefined ? undefined : setTimeout(() => waiter.giveUp(refuse()), limitMs)
@@ -178,8 +212,8 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     })
   }
 
-  function enter(signal?: AbortSignal, limitMs?: number): Promise<void> | undefined {
-    signal?.throwIfAborted()
+  function enter(signal?: Cancellation, limitMs?: number): Promise<void> | undefined {
+    if (signal?.aborted) throw signal.reason
     if (running < limit && hasRoom()) {
       running += 1
       return undefined

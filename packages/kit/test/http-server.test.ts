@@ -122,6 +122,7 @@ const tokens: TokenVerifier = {
     if (header === 'Bearer anna') return { subjectId: 'anna', sessionId: '2', roles: [] }
     throw new AppError('unauthenticated', 'AUTHENTICATION_REQUIRED', 'Sign in first.')
   },
+  recall: () => undefined,
   start: () => Promise.resolve(),
   stop: () => Promise.resolve(),
 }

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '../src/errors.ts'
-import { backoffMs, createBreaker, createBulkhead, createRetryBudget } from '../src/resilience.ts'
+import {
+  backoffMs,
+  createBreaker,
+  createBulkhead,
+  createCancellation,
+  createRetryBudget,
+  upstreamBusy,
+} from '../src/resilience.ts'
 
 function aBreaker() {
   const time = { nowMs: 0 }
@@ -160,4 +167,28 @@ test('the pause before a retry doubles up to its maximum', () => {
     [100, 200, 400, 800, 1_000, 1_000],
   )
   assert.equal(backoffMs(3, { ...options, random: () => 0 }), 0)
+})
+
+test('work that is cancelled is told once, and a waiter leaves the queue by it', async () => {
+  const cancellation = createCancellation()
+  const reason = new Error('gone')
+  let told = 0
+  const ignored = () => {
+    told += 10
+  }
+  cancellation.addEventListener('abort', () => {
+    told += 1
+  })
+  cancellation.addEventListener('abort', ignored)
+  cancellation.removeEventListener('abort', ignored)
+  const places = createBulkhead({ limit: 1, queueLimit: 1, refuse: () => upstreamBusy('products') })
+  assert.equal(places.enter(), undefined)
+  const turn = places.enter(cancellation)
+  assert.equal(places.waiting(), 1)
+  cancellation.cancel(reason)
+  cancellation.cancel(new Error('again'))
+  assert.equal(told, 1)
+  await assert.rejects(async () => turn, reason)
+  assert.equal(places.waiting(), 0)
+  assert.throws(() => places.enter(cancellation), reason)
 })

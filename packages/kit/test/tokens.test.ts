@@ -102,6 +102,44 @@ test('whatever is wrong with a token, it is refused as unauthenticated', async (
   }
 })
 
+test('a token that was accepted is known again at once, until it expires, is revoked or its key goes', async () => {
+  const revoked = new Set<string>()
+  let nowMs = 0
+  const verifier = aVerifier({
+    isRevoked: ({ sessionId }) => revoked.has(sessionId),
+    keepMs: 1_000,
+    clock: () => nowMs,
+  })
+  const token = sign(keyOne)
+  assert.equal(verifier.recall(token), undefined)
+  const caller = await verifier.verify(token)
+  assert.equal(verifier.recall(token), caller)
+  const [head, body, signature = ''] = token.split('.')
+  const other = signature.startsWith('A') ? 'B' : 'A'
+  assert.equal(verifier.recall(`${head}.${body}.${other}${signature.slice(1)}`), undefined)
+
+  revoked.add('s-1')
+  assert.throws(() => verifier.recall(token), { code: 'SESSION_REVOKED' })
+  revoked.clear()
+  assert.equal(verifier.recall(token), caller)
+
+  const brief = sign(keyOne, { exp: Math.ceil(Date.now() / 1_000) + 1 })
+  await verifier.verify(brief)
+  await eventually(() => verifier.recall(brief) === undefined)
+  await assert.rejects(verifier.verify(brief), { code: 'TOKEN_EXPIRED' })
+
+  auth.keys = [aKey('two')]
+  try {
+    nowMs = 2_000
+    await verifier.start()
+    assert.equal(verifier.recall(token), undefined)
+    await assert.rejects(verifier.verify(token), { code: 'TOKEN_INVALID' })
+  } finally {
+    auth.keys = [keyOne]
+    await verifier.stop()
+  }
+})
+
 test('a token that was accepted is refused once its session is revoked', async () => {
   const revoked = new Set<string>()
   const verifier = aVerifier({ isRevoked: ({ sessionId }) => revoked.has(sessionId) })

@@ -4,15 +4,15 @@ import type { Policy } from '@halles/kit/policy'
 import type { Caller, TokenVerifier } from '@halles/kit/tokens'
 
 /**
- * Authenticates and authorizes by the route's contract; the services check again. Resolves when
- * the request may go on, with the caller where one is known.
+ * Authenticates and authorizes by the route's contract; the services check again. Returns the
+ * caller where one is known; a token that was accepted before is not waited for.
  * Throws unauthenticated, forbidden, or unavailable while keys or policy are not known.
  */
-export async function checkAccess(
+export function checkAccess(
   { tokens, policy }: { tokens: TokenVerifier; policy: Policy },
   { access }: PublicRoute,
   authorization: string | undefined,
-): Promise<Caller | undefined> {
+): Promise<Caller> | Caller | undefined {
   if (access.kind === 'public') return undefined
   if (authorization === undefined) {
     if (access.kind === 'optional') return undefined
@@ -20,9 +20,12 @@ export async function checkAccess(
   }
   // Only orders can tell a guest's order token; what is no access token is left to it.
   if (access.kind === 'order-holder' && isOrderToken(authorization)) return undefined
-  const caller = await tokens.verify(authorization)
-  if (access.permission !== undefined) policy.require(caller, access.permission)
-  return caller
+  const permit = (caller: Caller) => {
+    if (access.permission !== undefined) policy.require(caller, access.permission)
+    return caller
+  }
+  const known = tokens.recall(authorization)
+  return known ? permit(known) : tokens.verify(authorization).then(permit)
 }
 
 /** Order tokens are signed by orders alone, with a secret of its own: they name no key. */

@@ -1,4 +1,4 @@
-import { commonHeaders, type Exchange, passedHeaders } from './answer.ts'
+import { commonHeaders, type Exchange, endWith, passedHeaders } from './answer.ts'
 import type { CachedAnswer } from './cache.ts'
 import type { Found } from './catalogue-cache.ts'
 
@@ -54,7 +54,8 @@ function answerCached(
   }
   headers.push('content-type', answer.contentType, 'content-length', String(answer.body.length))
   response.writeHead(200, headers)
-  response.end(request.method === 'HEAD' ? undefined : answer.body)
+  if (request.method === 'HEAD') response.end()
+  else endWith(response, answer.body)
 }
 
 /** Weak comparison, as RFC 9110 §13.1.2 asks for. */

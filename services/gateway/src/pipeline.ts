@@ -64,7 +64,7 @@ type Work = Promise<void> | undefined
 export function createPipeline(deps: PipelineDeps): Pipeline {
   return (request, response, pass) => {
     const exchange = openExchange(request, response, deps)
-    response.once('close', () => observe(deps.metrics, exchange))
+    response.on('close', () => observe(deps.metrics, exchange))
     if (!deps.isReady()) response.shouldKeepAlive = false
     try {
       const work = choose(deps, exchange, pass)
@@ -167,8 +167,10 @@ function after(work: Work, next: () => Work): Work {
 
 function admit(deps: PipelineDeps, { request }: Exchange, { route, path }: Match): Work {
   if (route.access.kind === 'public') return undefined
-  const checked = checkAccess(deps, route, request.headers.authorization)
-  return checked.then((caller) => recordDeed(deps, caller, { route, path }))
+  const caller = checkAccess(deps, route, request.headers.authorization)
+  return caller instanceof Promise
+    ? caller.then((known) => recordDeed(deps, known, { route, path }))
+    : recordDeed(deps, caller, { route, path })
 }
 
 /** What the contract wants in the audit log is there before it is done, or it is not done. */

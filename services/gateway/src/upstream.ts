@@ -6,7 +6,8 @@ import { createInstancePool, verdictOfAnswer, verdictOfHttpError } from '@halles
 import type { Logger } from '@halles/kit/logging'
 import type { Metrics } from '@halles/kit/metrics'
 import { createHttpProbe } from '@halles/kit/readiness'
-import { upstreamUnavailable } from '@halles/kit/resilience'
+import { type Cancellation, upstreamUnavailable } from '@halles/kit/resilience'
+import { deadlineHeader } from '@halles/kit/trace'
 import type { Dispatcher, Pool } from 'undici'
 
 /** A request as it goes to a service. */
@@ -14,6 +15,7 @@ export type UpstreamRequest = {
   readonly method: string
   /** Path and query. */
   readonly target: string
+  /** What is left of the deadline is told besides. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | null
   /**
@@ -23,8 +25,8 @@ export type UpstreamRequest = {
   readonly deadlineMs: number
   /** Whether it may be sent again after it may have been served. */
   readonly isRepeatable: boolean
-  /** Aborted when the client goes away. */
-  readonly signal: AbortSignal
+  /** Tells when the client goes away. */
+  readonly signal: Cancellation
   /** Milliseconds after which a repeatable request is also sent to another instance. */
   readonly hedgeAfterMs?: number
 }
@@ -165,7 +167,7 @@ function dispatch(
       {
         method: request.method as Dispatcher.HttpMethod,
         path: request.target,
-        headers: request.headers,
+        headers: isStream ? request.headers : withDeadline(request.headers, attempt.leftMs),
         body: request.body,
         headersTimeout: isStream ? streamHeadMs : toTimeout(attempt.leftMs),
         bodyTimeout: isStream ? streamSilenceMs : toTimeout(request.deadlineMs),
@@ -173,6 +175,11 @@ function dispatch(
       handler,
     )
   })
+}
+
+/** What earlier attempts and the wait for a place have taken is not told to be there. */
+function withDeadline(headers: UpstreamRequest['headers'], leftMs: number): Record<string, string> {
+  return { ...headers, [deadlineHeader]: String(Math.floor(leftMs)) }
 }
 
 /**

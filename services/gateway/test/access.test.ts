@@ -56,7 +56,7 @@ function aGate(keys: Key[]) {
       return { roles: [{ role: 'staff', permissions: ['products:write'], version: 1 }] }
     },
   })
-  const check = (route: PublicRoute, authorization?: string) =>
+  const check = async (route: PublicRoute, authorization?: string) =>
     checkAccess({ tokens, policy }, route, authorization)
   return { time, state, tokens, policy, check }
 }

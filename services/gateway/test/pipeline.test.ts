@@ -49,6 +49,7 @@ function aPipeline(trail: Trail, held: ReadonlySet<string> = new Set()) {
       return undefined
     },
     tokens: {
+      recall: () => undefined,
       verify: async () => {
         take('authenticate')
         return { subjectId: 'a', sessionId: 's', roles: [] }

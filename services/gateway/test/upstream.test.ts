@@ -102,3 +102,22 @@ test('a read that takes long is also sent to another instance where the caller w
   }
   await eventually(() => upstream.instances().every(({ inFlight }) => inFlight === 0))
 })
+
+test('a second attempt is told the time that the first has left, and a stream none', async () => {
+  const late: Serve = (request, response) => {
+    setTimeout(() => withoutDatabase(request, response), 50)
+  }
+  const instances = await Promise.all([anInstance(late), anInstance(late)])
+  const { ask } = anUpstream(instances.map(({ url }) => url))
+  await ask({ deadlineMs: 5_000 })
+  const told = instances
+    .flatMap(({ seen }) => seen)
+    .map(({ headers }) => Number(headers['x-request-deadline-ms']))
+    .sort((a, b) => b - a)
+  assert.equal(told.length, 2)
+  assert.equal(told[0], 5_000)
+  assert.ok(Number(told[1]) <= 4_951 && Number(told[1]) > 0, `${told[1]}`)
+  const [open] = [await anInstance(well)]
+  await anUpstream([open.url]).ask({ deadlineMs: 0 })
+  assert.equal(open.seen[0]?.headers['x-request-deadline-ms'], undefined)
+})

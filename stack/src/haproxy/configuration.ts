@@ -1,3 +1,4 @@
+import { publicRoutes } from '@halles/contracts/gen/routing'
 import { answerLines, refusals } from './answers.ts'
 import { forwarding, strictness } from './rules.ts'
 import {
@@ -222,6 +223,11 @@ function requireTls(port: number): string[] {
   ]
 }
 
+/** Paths of event streams. A list of events, such as that of the provider's, is a read as any other. */
+const streams = publicRoutes
+  .filter(({ stream }) => stream)
+  .map(({ path }) => `^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`)
+
 function backend({ gateways, limits }: HaproxySettings): string[] {
   return [
     'balance leastconn',
@@ -231,11 +237,12 @@ function backend({ gateways, limits }: HaproxySettings): string[] {
     '# A connection that was refused carried nothing. What was sent is sent again only when it is safe.',
     'retry-on conn-failure empty-response response-timeout',
     'acl is_safe method GET HEAD OPTIONS',
+    `acl is_stream path_reg ${streams.join(' ')}`,
     'http-request disable-l7-retry unless is_safe',
     '# A little more than a gateway takes to begin an answer: 12 s for a page or an export, 3 s for',
     '# another read. What stands still for longer is asked of another. Event streams take their time.',
-    'http-request set-timeout server 15s if is_safe !{ path_end /events }',
-    'http-request set-timeout server 5s if is_safe { path_beg /api/ } !{ path_end /events /export }',
+    'http-request set-timeout server 15s if is_safe !is_stream',
+    'http-request set-timeout server 5s if is_safe { path_beg /api/ } !is_stream !{ path_end /export }',
     'option httpchk',
     'http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host haproxy',
     'http-check expect status 200',

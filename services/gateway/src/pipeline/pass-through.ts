@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { AppError } from '@halles/kit/errors'
-import { childOf, deadlineHeader, formatTraceparent } from '@halles/kit/trace'
-import { type Exchange, passedHeaders } from '../answer.ts'
+import { type Cancellation, createCancellation } from '@halles/kit/resilience'
+import { childOf, formatTraceparent } from '@halles/kit/trace'
+import { type Exchange, endWith, passedHeaders } from '../answer.ts'
 import { readBody } from '../body.ts'
-import type { Upstream } from '../upstream.ts'
+import type { AnswerSink, Upstream } from '../upstream.ts'
 import { leftMs, outsideDeadline } from './deadline.ts'
 
 /** What is asked of a service on behalf of one client. */
@@ -27,50 +28,81 @@ export type Passage = {
  * service; one that reads slowly slows the service down instead of filling our memory.
  */
 export async function passThrough(exchange: Exchange, passage: Passage): Promise<void> {
-  const { request, response } = exchange
-  const { upstream, target, streamUntil, toHeaders = passedHeaders } = passage
+  const { request } = exchange
+  const { upstream, target, isRepeatable, streamUntil } = passage
   const reading = readBody(exchange, passage.bodyLimitBytes)
   const body = reading && (await outsideDeadline(exchange, reading))
   const deadlineMs = streamUntil ? 0 : leftMs(exchange)
-  const signal = clientSignal(exchange)
-  const headers = {
-    ...passage.headers,
-    traceparent: formatTraceparent(childOf(exchange.trace)),
-    ...(deadlineMs > 0 && { [deadlineHeader]: String(deadlineMs) }),
-  }
+  const traceparent = formatTraceparent(childOf(exchange.trace))
+  const headers = { ...passage.headers, traceparent }
+  const client = cancelledWithClient(exchange)
+  const signal = streamUntil ? streamSignal(client, streamUntil) : client
+  const { sink, end } = createReply(exchange, passage)
   await upstream.send(
-    {
-      ...{ method: request.method ?? 'GET', target, headers, body, deadlineMs },
-      isRepeatable: passage.isRepeatable,
-      signal: streamUntil ? AbortSignal.any([signal, streamUntil]) : signal,
-    },
-    {
-      onHead(status, upstreamHeaders) {
-        response.writeHead(status, toHeaders(exchange, upstreamHeaders))
-        if (streamUntil) response.flushHeaders()
-      },
-      onData(chunk) {
-        if (response.write(chunk) || response.destroyed) return undefined
-        return drained(exchange)
-      },
-    },
+    { method: request.method ?? 'GET', target, headers, body, deadlineMs, isRepeatable, signal },
+    sink,
   )
-  response.end()
+  end()
 }
 
 /**
- * Aborted when the client's connection is gone before its answer was sent, also when it went while
- * its body was read. An answer that is over closes too: to abort then would cost as much as a step.
+ * Writes the answer to the client. The head waits for the first part of the body: what is whole then,
+ * as most answers are, leaves in one write, which is the dearest step of all.
  */
-function clientSignal({ response }: Exchange): AbortSignal {
-  const client = new AbortController()
-  if (response.destroyed) client.abort(clientGone)
+function createReply(
+  exchange: Exchange,
+  { streamUntil, toHeaders = passedHeaders }: Passage,
+): { sink: AnswerSink; end: () => void } {
+  const { response } = exchange
+  let head: { status: number; headers: IncomingHttpHeaders } | undefined
+  const writeHead = () => {
+    if (head) response.writeHead(head.status, toHeaders(exchange, head.headers))
+    head = undefined
+  }
+  const sink: AnswerSink = {
+    onHead(status, headers) {
+      head = { status, headers }
+      if (!streamUntil) return
+      writeHead()
+      response.flushHeaders()
+    },
+    onData(chunk) {
+      const isWhole = head?.headers['content-length'] === String(chunk.length)
+      writeHead()
+      if (isWhole) endWith(response, chunk)
+      else if (!response.write(chunk) && !response.destroyed) return drained(exchange)
+      return undefined
+    },
+  }
+  const end = () => {
+    writeHead()
+    if (!response.writableEnded) response.end()
+  }
+  return { sink, end }
+}
+
+/**
+ * Cancelled when the client's connection is gone before its answer was sent, also when it went while
+ * its body was read. An answer that is over closes too.
+ */
+function cancelledWithClient({ response }: Exchange): Cancellation {
+  const client = createCancellation()
+  if (response.destroyed) client.cancel(clientGone)
   else {
-    response.once('close', () => {
-      if (!response.writableFinished) client.abort(clientGone)
+    response.on('close', () => {
+      if (!response.writableFinished) client.cancel(clientGone)
     })
   }
-  return client.signal
+  return client
+}
+
+/** As above, and at the stream's own end; streams are few, and may cost more. */
+function streamSignal(client: Cancellation, until: AbortSignal): AbortSignal {
+  const controller = new AbortController()
+  const abort = () => controller.abort(client.reason)
+  if (client.aborted) abort()
+  else client.addEventListener('abort', abort)
+  return AbortSignal.any([controller.signal, until])
 }
 
 // Made once: the default reason takes a stack trace each time.

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { PublicRoute } from '@halles/contracts/gen/routing'
-import { childOf, deadlineHeader, formatTraceparent } from '@halles/kit/trace'
+import { createCancellation } from '@halles/kit/resilience'
+import { childOf, formatTraceparent } from '@halles/kit/trace'
 import type { Exchange } from '../answer.ts'
 import { answerFound } from '../answer-found.ts'
 import type { CacheRule, WholeAnswer } from '../cacheable.ts'
@@ -33,6 +34,10 @@ const forwarded = [
 // A catalogue page is some 20 KB; an answer past this is never held for the cache.
 const maxHeldBytes = 4 * 1024 * 1024
 
+// Later than a read takes where all is well, so that a second instance is asked seldom; long before
+// probes tell that the first one stands still. Only where there are two, out of the retry budget.
+const hedgeAfterMs = 50
+
 /** Whether the cache may answer this request. */
 export function isCacheable(exchange: Exchange, { route, isCanonical }: Match): boolean {
   const { method } = exchange.request
@@ -61,7 +66,7 @@ export function answerFromCache(
 /** A call whose answer is shared, and the entity tag of the answer that it may confirm. */
 type Shared = { route: PublicRoute; target: string; ifNoneMatch: string | undefined }
 
-const never = new AbortController().signal
+const never = createCancellation()
 
 /**
  * Asks for an answer to be shared: without the client's own headers, with the route's whole
@@ -77,13 +82,14 @@ async function fetchWhole(
   let head: { status: number; headers: IncomingHttpHeaders } | undefined
   const { deadlineMs } = route
   const traceparent = formatTraceparent(childOf(trace))
+  const headers = {
+    traceparent,
+    ...(ifNoneMatch !== undefined && { 'if-none-match': ifNoneMatch }),
+  }
   await upstreamOf(deps, route).send(
     {
-      ...{ method: 'GET', target, body: null, deadlineMs, isRepeatable: true, signal: never },
-      headers: {
-        ...{ traceparent, [deadlineHeader]: String(deadlineMs) },
-        ...(ifNoneMatch !== undefined && { 'if-none-match': ifNoneMatch }),
-      },
+      ...{ method: 'GET', target, headers, body: null, deadlineMs },
+      ...{ isRepeatable: true, signal: never, hedgeAfterMs },
     },
     {
       onHead(status, headers) {

@@ -74,8 +74,9 @@ export function createReader(link: Link, logger: Logger): Reader {
       for (const feed of some) {
         const info = await client.topic(feed.topic)
         const leader = info?.leaders[feed.partition] ?? -1
-        if (leader >= 0) routes.set(feed, leader)
-        else client.forget()
+        if (leader < 0) client.forget()
+        // It may have been closed while the cluster was asked.
+        else if (feeds.has(feed)) routes.set(feed, leader)
       }
     }, fetchDeadlineMs)
   }
@@ -96,7 +97,8 @@ export function createReader(link: Link, logger: Logger): Reader {
         logFault(logger, error, 'the leaders of partitions could not be found')
       }
       for (const node of new Set(routes.values())) {
-        if (!pumps.has(node)) pumps.set(node, pump(node))
+        // Not at once: a pump that has nothing to do takes itself out of the map, and must be in it.
+        if (!pumps.has(node)) pumps.set(node, Promise.resolve(node).then(pump))
       }
       if (homeless.every((feed) => routes.has(feed))) continue
       failures += 1
