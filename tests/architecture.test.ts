@@ -82,12 +82,21 @@ test('a service never imports another service', () => {
   }
 })
 
+/** What an app may know of the platform: the public API, and plumbing without messages and gRPC. */
+const openToApps = new RegExp(
+  `^@halles/(contracts/gen/(http/[a-z-]+|routing)|kit/(${[
+    ...['address-source', 'config', 'database', 'errors', 'http-client', 'http-server'],
+    ...['lifecycle', 'logging', 'loop', 'metrics', 'resilience'],
+  ].join('|')}))$`,
+)
+
 test('an app talks to the platform through the public API alone', async () => {
   for (const app of apps) {
     for (const { path, text, imports } of await readSources(`apps/${app}`)) {
+      const isTest = path.includes('/test/')
       const foreign = imports.find((name) => {
-        const isOurs = name.startsWith('@halles/')
-        return isOurs && !/^@halles\/(kit|contracts\/gen\/(http|routing))/.test(name)
+        const isOpen = openToApps.test(name) || (isTest && name === '@halles/kit/testing')
+        return name.startsWith('@halles/') && !isOpen
       })
       assert.equal(foreign, undefined, `${path} imports ${foreign}: call the API instead.`)
       for (const name of imports.filter((each) => each.startsWith('.'))) {
@@ -98,18 +107,25 @@ test('an app talks to the platform through the public API alone', async () => {
         )
       }
       // A test names it to prove that it is refused.
-      if (!path.includes('/test/')) assert.doesNotMatch(text, /\/internal\/v1\//, path)
+      if (!isTest) assert.doesNotMatch(text, /\/internal\/v1\//, path)
     }
   }
 })
 
-test('what runs in the browser imports nothing of the server', async () => {
+test('what runs in the browser imports nothing of the server but types', async () => {
+  // Vite keeps `.server.ts` out of the browser, and refuses a page that needs it there.
+  const ofServer = /^import (?!type\b)[^;']*?from '(@halles\/[^']+|[^']*\/server\/[^']+)'/gm
+  const shown = /\/src\/(design|text|pictures|routes)\//
   for (const app of apps) {
-    const sources = await readSources(`apps/${app}/src`)
-    const shown = sources.filter(({ path }) => /\/src\/(design|text|pictures)\//.test(path))
-    for (const { path, imports } of shown) {
-      const wrong = imports.find((name) => /(^node:|\/server\/|@halles\/kit)/.test(name))
-      assert.equal(wrong, undefined, `${path} imports ${wrong}: pass what it needs from a loader.`)
+    for (const { path, text, imports } of await readSources(`apps/${app}/src`)) {
+      if (!shown.test(path)) continue
+      const isPage = path.includes('/src/routes/')
+      const wrong = [...text.matchAll(ofServer)]
+        .map(([, name]) => name)
+        .find((name) => !(isPage && name?.endsWith('.server.ts')))
+      const node = imports.find((name) => name.startsWith('node:') && !path.includes('.server.'))
+      const advice = 'pass what it needs from a loader.'
+      assert.equal(wrong ?? node, undefined, `${path} imports ${wrong ?? node}: ${advice}`)
     }
   }
 })

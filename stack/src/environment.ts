@@ -25,6 +25,16 @@ export function gatewaysOf(
   return { API_URLS: edge === 'haproxy' ? list() : `http://127.0.0.1:${port}` }
 }
 
+/** On a machine of one's own `grpcurl` may look at the services; elsewhere that is a decision. */
+export function grpcOf(
+  port: number | undefined,
+  { control }: { control?: string },
+): Record<string, string> {
+  if (port === undefined) return {}
+  const reflection = control === undefined ? {} : { GRPC_REFLECTION: 'true' }
+  return { GRPC_PORT: String(port), ...reflection }
+}
+
 /** How a gateway finds the others, and the stack that it is a part of, for who looks at the console. */
 export function consoleOf(
   part: string,
@@ -39,7 +49,7 @@ export function consoleOf(
 }
 
 /** Where a service finds its messages. */
-export function messagingOf(
+function messagingOf(
   { messaging }: Platform,
   urlOf: (database: string, role: string) => string,
 ): Record<string, string> {
@@ -51,6 +61,37 @@ export function messagingOf(
     ...(kafkaBrokers === undefined
       ? {}
       : { KAFKA_BROKERS: kafkaBrokers, ...messaging?.kafkaAccess }),
+  }
+}
+
+// A name or an instance of our own environment would be everybody's, so these alone.
+const telemetry = [
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_EXPORTER_OTLP_TIMEOUT',
+  'OTEL_TRACES_SAMPLER_ARG',
+  'OTEL_RESOURCE_ATTRIBUTES',
+] as const
+
+/** Where services send their spans, by OpenTelemetry's own variables. */
+function telemetryOf({ overrides }: Pick<Platform, 'overrides'>): Record<string, string> {
+  return Object.fromEntries(
+    telemetry.flatMap((name) => {
+      const value = overrides[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}
+
+/** What every service shares with the others. */
+export function sharedOf(
+  platform: Platform,
+  urlOf: (database: string, role: string) => string,
+): Record<string, string> {
+  return {
+    ...messagingOf(platform, urlOf),
+    ...telemetryOf(platform),
+    INTERNAL_SECRET: platform.secrets.internalSecret,
   }
 }
 

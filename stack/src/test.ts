@@ -11,7 +11,7 @@ const help = `Runs the tests: npm test -- [FILE or FOLDER ...] [--only PATTERN]
 
 HALLES_TEST_POSTGRES (URL of a superuser) uses that server instead of starting one.
 RabbitMQ, Kafka and Redis are started where they are installed and a chosen file needs them, and
-HAProxy is found;
+HAProxy and Chromium (HALLES_TEST_CHROMIUM) are found;
 HALLES_TEST_BROKERS=install installs them first (as root, Debian packages), none leaves them out;
 HALLES_TEST_AMQP_URL, HALLES_TEST_KAFKA_BROKERS and HALLES_TEST_REDIS_URL use those that run.
 `

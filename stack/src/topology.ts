@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { publicPart } from '@halles/kit/sealing-keys'
 import type { BrokerAddresses } from './brokers/given.ts'
 import type { EdgeKind } from './edge.ts'
-import { consoleOf, gatewaysOf, messagingOf, overridesOf, placeOf } from './environment.ts'
+import { consoleOf, gatewaysOf, grpcOf, overridesOf, placeOf, sharedOf } from './environment.ts'
 import type { MessagingChoice } from './messaging-choice.ts'
 import type { DatabasePlan } from './postgres-databases.ts'
 import type { Secrets } from './secrets.ts'
@@ -285,13 +285,12 @@ export function environmentOf(
     INSTANCE_ID: instance.id,
     LOG_LEVEL: platform.logLevel,
     ...placeOf(instance, platform),
-    ...(ports.grpc === undefined ? {} : { GRPC_PORT: String(ports.grpc) }),
+    ...grpcOf(ports.grpc, context),
     ...(ports.metrics === undefined ? {} : { METRICS_PORT: String(ports.metrics) }),
     ...(part.database ? { DATABASE_URL: context.urlOf(part.database, part.name) } : {}),
     ...(isService
       ? {
-          ...messagingOf(platform, context.urlOf),
-          INTERNAL_SECRET: platform.secrets.internalSecret,
+          ...sharedOf(platform, context.urlOf),
           JWKS_URLS: addresses('auth', 'http'),
         }
       : {}),

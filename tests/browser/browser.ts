@@ -30,15 +30,21 @@ export type Visitor = {
   path?: string
 }
 
-const executablePath = process.env.HALLES_TEST_CHROMIUM ?? '/usr/bin/chromium'
+export const chromiumPath = process.env.HALLES_TEST_CHROMIUM ?? '/usr/bin/chromium'
+// As root Chromium has no sandbox of its own; it only visits the stack.
+export const chromiumArguments = [
+  '--no-sandbox',
+  '--disable-background-networking',
+  '--disable-dev-shm-usage',
+]
 
 /** Why nothing can be tried in a browser here; undefined where it can. */
 function whyNot(): string | undefined {
   try {
-    accessSync(executablePath, constants.X_OK)
+    accessSync(chromiumPath, constants.X_OK)
     return undefined
   } catch {
-    return `Chromium is not at ${executablePath}; HALLES_TEST_CHROMIUM says where it is`
+    return `Chromium is not at ${chromiumPath}; HALLES_TEST_CHROMIUM says where it is`
   }
 }
 
@@ -68,9 +74,7 @@ export function describeInBrowser(title: string, define: (world: World) => void)
     }
     before(async () => {
       await shop.stack.start()
-      // As root Chromium has no sandbox of its own; it only visits the stack.
-      const args = ['--no-sandbox', '--disable-background-networking', '--disable-dev-shm-usage']
-      browser = await chromium.launch({ executablePath, args })
+      browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArguments })
     })
     after(async () => {
       await browser?.close()
@@ -107,32 +111,44 @@ export function assertNoFaults(page: Page): void {
   assert.deepEqual(faultsOf.get(page)?.splice(0), [], `Scripts of ${page.url()} failed.`)
 }
 
-const looks = [
-  { name: 'wide-light', width: 1280, height: 800, scheme: 'light' },
-  { name: 'phone-dark', width: 360, height: 740, scheme: 'dark' },
+const screens = [
+  { name: 'wide', width: 1280, height: 800 },
+  { name: 'phone', width: 360, height: 740 },
 ] as const
+const schemes = ['light', 'dark'] as const
 
 /**
- * Looks at a page as people with a wide screen and with a phone do: keeps a picture of each in
- * `dist/screenshots`, and throws what axe finds, what is wider than the screen, and what failed.
+ * Looks at a page as people with a wide screen and with a phone do, by day and by night: keeps a
+ * picture of each in `dist/screenshots`, and throws what axe finds, what is wider than the screen,
+ * and what failed.
  */
 export async function inspect(page: Page, name: string): Promise<void> {
   const before = page.viewportSize()
-  for (const look of looks) {
-    await page.setViewportSize(look)
-    await page.emulateMedia({ colorScheme: look.scheme })
-    const path = join(screenshots, `${name}-${look.name}.png`)
-    mkdirSync(dirname(path), { recursive: true })
-    await page.evaluate('scrollTo(0, 0)')
-    await page.screenshot({ path, fullPage: true })
-    const label = `${name}, ${look.name}, ${page.url()}`
-    const wide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
-    assert.ok(wide <= 0, `${label}: ${wide} pixels wider than the screen.`)
-    assert.deepEqual(await findViolations(page), [], label)
+  for (const screen of screens) {
+    await page.setViewportSize(screen)
+    for (const colorScheme of schemes) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      const look = `${screen.name}-${colorScheme}`
+      const label = `${name}, ${look}, ${page.url()}`
+      await photograph(page, `${name}-${look}`)
+      const wide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
+      assert.ok(wide <= 0, `${label}: ${wide} pixels wider than the screen.`)
+      // Between day and night only the colours differ.
+      const rules = colorScheme === 'light' ? undefined : ['color-contrast']
+      assert.deepEqual(await findViolations(page, rules), [], label)
+    }
   }
-  await page.emulateMedia({ colorScheme: null })
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null })
   if (before) await page.setViewportSize(before)
   assertNoFaults(page)
+}
+
+/** Keeps a picture of the whole page as `dist/screenshots/{name}.png`. */
+export async function photograph(page: Page, name: string): Promise<void> {
+  const path = join(screenshots, `${name}.png`)
+  mkdirSync(dirname(path), { recursive: true })
+  await page.evaluate('scrollTo(0, 0)')
+  await page.screenshot({ path, fullPage: true })
 }
 
 const axeSource = readFileSync(
@@ -140,11 +156,12 @@ const axeSource = readFileSync(
   'utf8',
 )
 
-/** What axe finds: the rule and the elements, one line each. */
-export async function findViolations(page: Page): Promise<string[]> {
+/** What axe finds, by all its rules or by some: the rule and the elements, one line each. */
+export async function findViolations(page: Page, runOnly?: readonly string[]): Promise<string[]> {
   // Through the debugger: the page's own policy would refuse a script.
   await page.evaluate(axeSource)
-  const check = "axe.run(document, { resultTypes: ['violations'] })"
+  const options = JSON.stringify({ resultTypes: ['violations'], ...(runOnly && { runOnly }) })
+  const check = `axe.run(document, ${options})`
   const { violations } = await page.evaluate<AxeResults>(check)
   return violations.flatMap(({ id, help, nodes }) =>
     nodes.map(({ target, any, all }) => {

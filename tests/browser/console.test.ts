@@ -5,7 +5,8 @@ import { uuidv7 } from '@halles/kit/ids'
 import { eventually } from '@halles/kit/testing'
 import type { Page } from 'playwright-core'
 import { openMessages } from '../e2e/messages.ts'
-import { assertNoFaults, describeInBrowser, inspect } from './browser.ts'
+import { assertNoFaults, describeInBrowser, inspect, type Visitor } from './browser.ts'
+import { walk } from './walk.ts'
 
 // A part that was killed is ready again within its back-off and its start.
 const backAgainMs = 60_000
@@ -57,13 +58,20 @@ describeInBrowser('the console', (world) => {
     return productId
   }
 
-  before(async () => {
+  /** A browser of an operator, before the living picture. */
+  async function signIn(how: Visitor = {}): Promise<Page> {
     await shop.admin()
     const { email, password } = shop.stack.readJson('admin.json') as Record<string, string>
-    page = await world.open({ path: '/sign-in?next=/console' })
-    await page.getByLabel('E-mail').fill(email ?? '')
-    await page.locator('input[name="password"]').fill(password ?? '')
-    await page.locator('main form button[type="submit"]').first().click()
+    const opened = await world.open({ ...how, path: '/sign-in?next=/console' })
+    await opened.locator('input[name="email"]').fill(email ?? '')
+    await opened.locator('input[name="password"]').fill(password ?? '')
+    await opened.locator('main form button[type="submit"]').first().click()
+    await opened.waitForURL('**/console')
+    return opened
+  }
+
+  before(async () => {
+    page = await signIn()
     await becomes('orders', 'well')
   })
 
@@ -130,9 +138,14 @@ describeInBrowser('the console', (world) => {
     await eventually(async () => assert.equal(await lamps.count(), 1), { limitMs: backAgainMs })
   })
 
-  test('without pictures the last one turns grey and says since when, until they come again', async () => {
+  test('without the web server the last picture turns grey and says since when, until they come again', async () => {
     await shop.stack.without('web', async () => {
       await page.getByText(/No picture since \d/).waitFor()
+      // Who asks for a page is told so by the gateway; who asks the API notices nothing.
+      const answer = await fetch(world.url, { headers: { accept: 'text/html' } })
+      assert.equal(answer.status, 503)
+      assert.match(answer.headers.get('content-type') ?? '', /^text\/html/)
+      await shop.api.ask('listProducts', {})
     })
     await page.locator('.living[data-link="live"]').waitFor({ timeout: backAgainMs })
     assertNoFaults(page)
@@ -186,5 +199,18 @@ describeInBrowser('the console', (world) => {
     await page.getByRole('button', { name: 'Build the copy of wishlists anew' }).click()
     await page.getByText(/Built anew from \d+ messages/).waitFor()
     await inspect(page, 'console/replicas')
+  })
+
+  test('every page of the console speaks French, and none is wrong for a screen reader', async () => {
+    await publishPoison()
+    const deadLetterId = await eventually(async () => {
+      const token = await shop.admin()
+      const { items } = await shop.api.ask('listDeadLetters', { token })
+      assert.ok(items[0])
+      return items[0].id
+    })
+    const french = await signIn({ locale: 'fr-FR' })
+    const given = { deadLetterId }
+    await walk({ start: '/console', folder: 'console-fr', given, lookAt: () => ({ page: french }) })
   })
 })

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { eventually } from '@halles/kit/testing'
+import { unique } from '../e2e/shop.ts'
 import { describeInBrowser, inspect } from './browser.ts'
+import { testAway } from './office/away.ts'
+import { csvOfProducts } from './office/files.ts'
 import { createOffice } from './office/office.ts'
 import { testOrders } from './office/orders.ts'
 import { testPeople } from './office/people.ts'
 import { testProducts } from './office/products.ts'
+import { walk } from './walk.ts'
 
 describeInBrowser('the office', (world) => {
   const { shop } = world
@@ -16,6 +20,7 @@ describeInBrowser('the office', (world) => {
   testProducts(world, office)
   testOrders(world, office)
   testPeople(world, office)
+  testAway(world, office)
 
   test('staff who are not signed in are led to the sign-in and back', async () => {
     const guest = await world.open({ path: '/office/orders' })
@@ -61,12 +66,17 @@ describeInBrowser('the office', (world) => {
     await plain.context().close()
   })
 
-  test('the office speaks French', async () => {
-    const french = await office.signIn(await office.administrator(), { locale: 'fr-FR' })
-    await french.goto('/office/orders')
-    await french.getByRole('heading', { level: 1, name: 'Commandes' }).waitFor()
-    await inspect(french, 'office/orders-fr')
-    await french.context().close()
+  test('every page of the office speaks French, and none is wrong for a screen reader', async () => {
+    const page = await office.signIn(await office.administrator(), { locale: 'fr-FR' })
+    const { productId, variantId } = await shop.sell()
+    const { id: orderId } = await shop.paidOrder(variantId)
+    const { id: customerId } = await shop.signUp()
+    const csv = { token: await shop.admin(), body: csvOfProducts(unique()) }
+    const { id: importId } = await shop.api.ask('importProducts', csv)
+    const given = { productId, orderId, customerId, subjectId: customerId, importId }
+    await walk({ start: '/office', folder: 'office-fr', given, lookAt: () => ({ page }) })
+    await page.getByText('Introuvable').waitFor()
+    await page.context().close()
   })
 
   test('the search is a key away', async () => {

@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { extname, join, relative, resolve } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 const app = resolve(import.meta.dirname, '..')
 const root = resolve(app, '../..')
-const target = join(root, 'dist/apps/web')
-const stamp = join(target, 'build.json')
+const folder = join(root, 'dist/apps/web')
+const target = join(folder, 'build')
 
 /** Everything that a page is made of. */
 const sources = [
@@ -80,29 +79,56 @@ async function compress(folder: string): Promise<void> {
   }
 }
 
-/** Whether what lies there was built from these sources. */
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code
+
+/** Whether what lies there was built from these sources. The build carries its own stamp. */
 async function isBuilt(hash: string): Promise<boolean> {
-  if (!existsSync(stamp) || !existsSync(join(target, 'build/server/index.js'))) return false
-  return JSON.parse(await readFile(stamp, 'utf8')).hash === hash
+  try {
+    return JSON.parse(await readFile(join(target, 'build.json'), 'utf8')).hash === hash
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw error
+  }
 }
 
-/** Builds the pages when a source has changed. A build that fails leaves the last one in place. */
+/** Puts the draft in the place of the last build, whoever else does so at the same time. */
+async function replaceBuild(draft: string, hash: string): Promise<void> {
+  const old = `${draft}.old`
+  // Another process may have built the same meanwhile, and somebody may be reading it.
+  while (!(await isBuilt(hash))) {
+    try {
+      await rename(target, old)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
+    try {
+      return await rename(draft, target)
+    } catch (error) {
+      // Somebody was faster between the two steps.
+      if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error
+    } finally {
+      await rm(old, { recursive: true, force: true })
+    }
+  }
+}
+
+/**
+ * Builds the pages when a source has changed, aside; a build that fails leaves the last one in
+ * place, and stacks that start at once do not disturb each other.
+ */
 async function build(): Promise<void> {
   const hash = await hashSources()
   if (await isBuilt(hash)) return
   const startedAtMs = performance.now()
-  const draft = join(target, `build.${process.pid}`)
-  await mkdir(target, { recursive: true })
+  const draft = join(folder, `build.${process.pid}`)
+  await mkdir(folder, { recursive: true })
   try {
     await runBuild(draft)
     await compress(join(draft, 'client'))
     // Loaded as a module wherever it lies.
     await writeFile(join(draft, 'server/package.json'), '{"type":"module"}\n')
-    // Another process may have built the same meanwhile, and somebody may be reading it.
-    if (await isBuilt(hash)) return
-    await rm(join(target, 'build'), { recursive: true, force: true })
-    await rename(draft, join(target, 'build'))
-    await writeFile(stamp, `${JSON.stringify({ hash })}\n`)
+    await writeFile(join(draft, 'build.json'), `${JSON.stringify({ hash })}\n`)
+    await replaceBuild(draft, hash)
   } finally {
     await rm(draft, { recursive: true, force: true })
   }

@@ -14,10 +14,7 @@ import { pageOf } from './server/page.server.ts'
 import { Start } from './start.tsx'
 import type { RootData } from './text/use-language.ts'
 
-export const links = () => [
-  { rel: 'stylesheet', href: designUrl },
-  { rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' },
-]
+export const links = () => [{ rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' }]
 
 export function loader(args: LoaderFunctionArgs): RootData {
   const { language, visit } = pageOf(args)
@@ -52,5 +49,11 @@ export default function Root() {
 }
 
 export function ErrorBoundary({ error }: { error: unknown }) {
-  return <ProblemPage error={error} />
+  return (
+    <>
+      {/* The sheet of each area holds the design: one file is one way to the server less. */}
+      <link rel="stylesheet" href={designUrl} precedence="default" />
+      <ProblemPage error={error} />
+    </>
+  )
 }

@@ -8,6 +8,8 @@ import {
 import { officePages } from './routes/office/pages.ts'
 import type { Language } from './text/language.ts'
 
+const notFound = 'routes/not-found.ts'
+
 /** The pages of the shop; each language has them all, so each has a name with its language. */
 function shopPages(language: Language): RouteConfigEntry[] {
   const at = (path: string, file: string) =>
@@ -35,7 +37,7 @@ function shopPages(language: Language): RouteConfigEntry[] {
     at('account/data', 'account-data.tsx'),
     at('account/export', 'account-export.ts'),
     at('erased', 'erased.tsx'),
-    at('*', 'not-found.ts'),
+    route('*', notFound, { id: `${language}/not-found` }),
   ]
 }
 
@@ -46,14 +48,18 @@ export default [
   route('fr', shopLayout, { id: 'shop/fr' }, shopPages('fr')),
   route('office', 'routes/office/layout.tsx', officePages),
   route('console', 'routes/console/layout.tsx', [
-    index('routes/console/overview.tsx'),
-    route('parts/:part', 'routes/console/part.ts'),
-    route('dead-letters', 'routes/console/dead-letters.tsx'),
-    route('dead-letters/:deadLetterId', 'routes/console/dead-letter.tsx'),
-    route('provider-events', 'routes/console/provider-events.tsx'),
-    route('findings', 'routes/console/findings.tsx'),
-    route('unfinished', 'routes/console/unfinished.tsx'),
-    route('replicas', 'routes/console/replicas.tsx'),
+    // Inside the boundary, so that a page that fails keeps the navigation.
+    layout('routes/console/boundary.tsx', [
+      index('routes/console/overview.tsx'),
+      route('parts/:part', 'routes/console/part.ts'),
+      route('dead-letters', 'routes/console/dead-letters.tsx'),
+      route('dead-letters/:deadLetterId', 'routes/console/dead-letter.tsx'),
+      route('provider-events', 'routes/console/provider-events.tsx'),
+      route('findings', 'routes/console/findings.tsx'),
+      route('unfinished', 'routes/console/unfinished.tsx'),
+      route('replicas', 'routes/console/replicas.tsx'),
+      route('*', notFound, { id: 'console/not-found' }),
+    ]),
   ]),
   route('language', 'routes/language.ts'),
   route('sitemap.xml', 'routes/shop/sitemap.ts'),

@@ -287,7 +287,7 @@ export interface Stock {
    */
   quantity: number
   /**
-   * Of these
+   * Of these, held for unpaid orders.
    */
   reserved: number
   available: number
@@ -3559,8 +3559,7 @@ export const routes = {
           "reserved": {
             "type": "integer",
             "minimum": 0,
-            "description": "Of these",
-            "held for unpaid orders.": null
+            "description": "Of these, held for unpaid orders."
           },
           "available": {
             "type": "integer",
@@ -3656,8 +3655,7 @@ export const routes = {
           "reserved": {
             "type": "integer",
             "minimum": 0,
-            "description": "Of these",
-            "held for unpaid orders.": null
+            "description": "Of these, held for unpaid orders."
           },
           "available": {
             "type": "integer",

@@ -22,6 +22,8 @@ export type RouteSource = {
   bodyLimitBytes?: number
   idempotent?: true
   stream?: true
+  /** The JSON that a stream's server-sent events carry, by their names. */
+  events?: Schemas
   /** What a success is, where it is no JSON. */
   responseType?: string
   /** Who does it is kept in the audit log before it is done, as this action. */
@@ -103,7 +105,7 @@ export async function toHttpModule(source: ServiceSource, common: CommonSource):
   const types: Record<string, Schema> = { ...source.schemas }
   const operations: string[] = []
   for (const [operation, route] of Object.entries(source.routes)) {
-    const { query, headers, body, responses, access, ...plain } = route
+    const { query, headers, body, responses, access, events: _events, ...plain } = route
     const inputs = toInputs(route, common)
     const members = ['params', 'query', 'headers', 'body'].map((part) => {
       const schema = inputs[part]

@@ -194,6 +194,30 @@ function keySetList(variable: string): Field<readonly string[]> {
   return { ...items, parse: (value) => items.parse(value.split(',').map(bare).join(',')) }
 }
 
+/** A number from 0 to 1. */
+function share(variable: string, options: { default?: number } = {}): Field<number> {
+  const parse = (value: string) => {
+    const number = /^\d*\.?\d+$/.test(value) ? Number(value) : Number.NaN
+    if (!(number >= 0 && number <= 1)) throw new Error('must be a number from 0 to 1.')
+    return number
+  }
+  return withDefault({ variable, parse }, options)
+}
+
+/** `name=value` items with percent-encoded values, comma-separated, as OpenTelemetry has them. */
+function pairs(variable: string): Field<Readonly<Record<string, string>>> {
+  const items = list(variable)
+  const parse = (value: string) => Object.freeze(Object.fromEntries(items.parse(value).map(toPair)))
+  return { variable, parse, fallback: { value: {} } }
+}
+
+function toPair(item: string): [string, string] {
+  const at = item.indexOf('=')
+  const isEncoded = !/%(?![0-9a-fA-F]{2})/.test(item)
+  if (at < 1 || !isEncoded) throw new Error('must be name=value items, separated by commas.')
+  return [item.slice(0, at).trim(), decodeURIComponent(item.slice(at + 1).trim())]
+}
+
 /** Makes a field optional: undefined when the variable is missing. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {
   return { ...field, fallback: { value: undefined } }
@@ -204,6 +228,8 @@ export const serviceConfig = {
   host: text('HOST', { default: '127.0.0.1' }),
   port: port('PORT', { default: 0 }),
   grpcPort: optional(port('GRPC_PORT')),
+  /** Whether gRPC tells holders of the internal secret what it serves, for `grpcurl` and its like. */
+  grpcReflection: flag('GRPC_REFLECTION', { default: false }),
   metricsPort: port('METRICS_PORT', { default: 0 }),
   logLevel: text('LOG_LEVEL', {
     default: 'info',
@@ -231,6 +257,13 @@ export const serviceConfig = {
   kafkaTlsCa: optional(text('KAFKA_TLS_CA')),
   internalSecret: secret('INTERNAL_SECRET'),
   jwksUrls: keySetList('JWKS_URLS'),
+  /** Where spans are sent by OTLP over HTTP; without it none are made. */
+  otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT', { protocols: ['http:', 'https:'] })),
+  otlpHeaders: pairs('OTEL_EXPORTER_OTLP_HEADERS'),
+  otlpTimeoutMs: integer('OTEL_EXPORTER_OTLP_TIMEOUT', { default: 10_000, min: 10, max: 60_000 }),
+  /** The share of the traces that begin here which is sampled; a caller's word counts before it. */
+  traceRatio: share('OTEL_TRACES_SAMPLER_ARG', { default: 1 }),
+  resourceAttributes: pairs('OTEL_RESOURCE_ATTRIBUTES'),
 } as const satisfies ConfigSchema
 
 // libuv runs hashes, look-ups of names and the file system on the same few threads.

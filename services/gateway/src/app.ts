@@ -50,9 +50,9 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     queues,
     isRevoked: ({ sessionId }) => revocations.has(sessionId),
   })
-  const { logger, metrics, messaging, tokens, policy, lifecycle } = runtime
+  const { logger, metrics, tracer, messaging, tokens, policy, lifecycle } = runtime
   const wayTo = (service: string, addresses: readonly string[]) =>
-    createUpstream(service, addresses, { logger, metrics })
+    createUpstream(service, addresses, { logger, metrics, tracer })
   const rbac = wayTo('rbac', config.rbacUrls)
   const others = Object.entries({
     auth: config.authUrls,
@@ -91,6 +91,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     isReady: lifecycle.isReady,
     closing: closing.signal,
     metrics,
+    tracer,
     logger,
   })
   const server = openHttpServer<Operations>(runtime, {

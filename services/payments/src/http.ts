@@ -6,7 +6,7 @@ import {
 } from '@halles/contracts/gen/http/payments'
 import { AppError } from '@halles/kit/errors'
 import type { HttpServer } from '@halles/kit/http-server'
-import { currentTrace, newTrace, remainingMs, runWithContext } from '@halles/kit/trace'
+import { runWithDeadline } from '@halles/kit/trace'
 import { fromCursor, fromProgressCursor, toCursor, toProgressCursor } from './cursors.ts'
 import type { Deps, StoredEvent, StoredFinding } from './ports.ts'
 import { receiveEvent, replayEvent } from './use-cases/receive-event.ts'
@@ -24,7 +24,9 @@ const reconcileMs = 5_000
 export function servePayments(server: HttpServer<Operations>, deps: Deps): void {
   server.on('receiveStripeWebhook', async ({ rawBody, headers }) => {
     const signature = headers['stripe-signature']
-    const outcome = await within(webhookMs, () => receiveEvent(deps, { rawBody, signature }))
+    const outcome = await runWithDeadline(webhookMs, () =>
+      receiveEvent(deps, { rawBody, signature }),
+    )
     return { received: true, outcome }
   })
 
@@ -39,7 +41,10 @@ export function servePayments(server: HttpServer<Operations>, deps: Deps): void 
   server.on('replayProviderEvent', async ({ params, caller }) => {
     const { subjectId } = caller
     const asked = { eventId: params.eventId, subjectId }
-    return { received: true, outcome: await within(webhookMs, () => replayEvent(deps, asked)) }
+    return {
+      received: true,
+      outcome: await runWithDeadline(webhookMs, () => replayEvent(deps, asked)),
+    }
   })
 
   server.on('reconcilePayments', async ({ body, caller }) => {
@@ -75,12 +80,6 @@ export function servePayments(server: HttpServer<Operations>, deps: Deps): void 
     })
     return { orderId, refundId, status: phase }
   })
-}
-
-/** Runs the work with a deadline that its calls to others inherit. */
-function within<T>(limitMs: number, work: () => Promise<T>): Promise<T> {
-  const deadlineAtMs = performance.now() + remainingMs(limitMs)
-  return runWithContext({ trace: currentTrace() ?? newTrace(), deadlineAtMs }, work)
 }
 
 /** Of `limit + 1` items that were read, a page and where the next one begins. */

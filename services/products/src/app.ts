@@ -30,7 +30,7 @@ export function createApp(
 ): ProductsApp {
   const service = 'products'
   const runtime = createRuntime({ service, config, topics })
-  const { logger, metrics, messaging, lifecycle } = runtime
+  const { logger, tracer, metrics, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
@@ -48,7 +48,7 @@ export function createApp(
     clock: () => new Date(),
     newId: uuidv7,
   }
-  const jobs = createJobs(deps, logger, overrides.times)
+  const jobs = createJobs(deps, { logger, tracer }, overrides.times)
   const http = openHttpServer<Operations>(runtime, { routes })
   const { shopCurrency } = config
   serveProducts(http, { ...deps, shopCurrency, wakeImporter: jobs.wakeImporter })

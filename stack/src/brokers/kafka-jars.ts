@@ -24,7 +24,8 @@ const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-depe
 // 43 MB, through a slow connection.
 const fetchLimitMs = 10 * 60_000
 
-const cacheFolder = () => {
+/** Where what is fetched once lies, for every checkout of this user. */
+export const cacheFolder = () => {
   const { XDG_CACHE_HOME } = process.env
   return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'halles')
 }

@@ -14,6 +14,8 @@ export type Programs = {
   haproxy: string | undefined
   /** Makes certificates. */
   openssl: string | undefined
+  /** What the tests of the pages look with. */
+  chromium: string | undefined
 }
 
 const minJava = 17
@@ -29,6 +31,7 @@ export function findPrograms(): Programs {
     kafkaJars: completeJars(),
     haproxy: findProgram('haproxy'),
     openssl: findProgram('openssl'),
+    chromium: findProgram('chromium'),
   }
 }
 

@@ -21,7 +21,6 @@ export function pages(world: World): void {
       'sign-up': '/sign-up',
       'orders-guest': '/orders',
       'not-found': '/nowhere',
-      'home-fr': '/fr',
     })) {
       await page.goto(path)
       await inspect(page, `shop/${name}`)

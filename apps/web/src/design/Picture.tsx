@@ -26,7 +26,7 @@ export function Picture({
     <img
       className="picture"
       src={of.image?.url ?? pictureUrl(of.name, of.category)}
-      {...sourcesOf(of.image, size)}
+      {...sourcesOf(of.image, isFirst ? widest(size) : `auto, ${widest(size)}`)}
       alt={alt}
       width={size}
       height={size}
@@ -39,13 +39,16 @@ export function Picture({
 
 const smaller = [320, 640]
 
+/** On a phone no picture is wider than the screen. Browsers know what is lazy better: `auto`. */
+const widest = (size: number) => `min(${size}px, 100vw)`
+
 /** An uploaded picture lies there in several widths: the browser takes what its screen needs. */
-function sourcesOf(image: Pictured['image'], size: number) {
+function sourcesOf(image: Pictured['image'], sizes: string) {
   if (!image?.id || !image.width) return {}
   const { url, width } = image
   const folder = url.slice(0, url.lastIndexOf('/'))
   const sources = smaller
     .filter((each) => each < width)
     .map((each) => `${folder}/${each}.webp ${each}w`)
-  return { srcSet: [...sources, `${url} ${width}w`].join(', '), sizes: `${size}px` }
+  return { srcSet: [...sources, `${url} ${width}w`].join(', '), sizes }
 }

@@ -1,6 +1,6 @@
 import { type ActionFunctionArgs, redirect } from 'react-router'
 import { textOf } from '../server/form.server.ts'
-import { languageCookie } from '../server/language-cookie.ts'
+import { languageCookie } from '../server/language-cookie.server.ts'
 import { pageOf, safeNext } from '../server/page.server.ts'
 
 /** Chooses the language of the areas that have none in their address. */

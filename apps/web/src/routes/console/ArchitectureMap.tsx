@@ -1,6 +1,6 @@
 import { useMemo } from 'react'
 import { useConsoleText } from '../../text/console-text.ts'
-import { MapArrow } from './MapArrow.tsx'
+import { MapArrow, MapArrowLabel } from './MapArrow.tsx'
 import { DeadLetterLane, MapLane } from './MapLane.tsx'
 import { MapLegend } from './MapLegend.tsx'
 import { MapPart } from './MapPart.tsx'
@@ -27,6 +27,11 @@ export function ArchitectureMap({
   const map = useMemo(() => layOut(...(JSON.parse(shape) as Parameters<typeof layOut>)), [shape])
   const balancer = map.places.get('balancer')
   const dead = map.places.get(deadLetters)
+  const drawn = arrows.flatMap((arrow) => {
+    const route = map.routes.get(arrow.id)
+    const isFaded = chosen !== null && chosen !== arrow.from && chosen !== arrow.to
+    return route ? [{ arrow, route, isFaded }] : []
+  })
   const isLane = (kind: string) => kind === 'queue' || kind === 'topic'
   return (
     <svg
@@ -57,17 +62,18 @@ export function ArchitectureMap({
         )
       })}
       {dead && <DeadLetterLane place={dead} count={scene.deadLetters} />}
-      {arrows.map((arrow) => {
-        const route = map.routes.get(arrow.id)
-        const isFaded = chosen !== null && chosen !== arrow.from && chosen !== arrow.to
-        return route && <MapArrow key={arrow.id} {...{ arrow, route, isFaded }} />
-      })}
+      {drawn.map((arrow) => (
+        <MapArrow key={arrow.arrow.id} {...arrow} />
+      ))}
       {parts.map((part) => {
         const place = map.places.get(part.id)
         if (!place || isLane(part.kind)) return null
         const isChosen = chosen === part.id
         return <MapPart key={part.id} {...{ part, place, isChosen, onChoose, balancer }} />
       })}
+      {drawn.map((arrow) => (
+        <MapArrowLabel key={arrow.arrow.id} {...arrow} />
+      ))}
     </svg>
   )
 }

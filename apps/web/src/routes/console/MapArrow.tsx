@@ -1,7 +1,7 @@
 import { memo } from 'react'
 import { useConsoleText } from '../../text/console-text.ts'
+import type { Arrow, Breaker } from './arrows.ts'
 import type { Route } from './map-routes.ts'
-import type { Arrow, Breaker } from './picture.ts'
 
 /** How much goes along: what is ten times as much is drawn one step thicker and faster. */
 export function flowOf(perSecond = 0): 0 | 1 | 2 | 3 | 4 {
@@ -38,6 +38,20 @@ export const MapArrow = memo(function MapArrow({ arrow, route, isFaded }: ArrowP
         transform={`translate(${head.x} ${head.y}) rotate(${turns[head.towards]})`}
       />
       {breaker && route.breaker && <Switch state={breaker} {...route.breaker} />}
+    </g>
+  )
+}, isSame)
+
+/** The number of an arrow; drawn after all arrows, so that none runs through it. */
+export const MapArrowLabel = memo(function MapArrowLabel({ arrow, route, isFaded }: ArrowProps) {
+  const { kind, failuresPerSecond = 0 } = arrow
+  return (
+    <g
+      className="map-arrow"
+      data-kind={kind}
+      data-failing={failuresPerSecond > 0 || undefined}
+      data-faded={isFaded || undefined}
+    >
       <ArrowLabel {...{ arrow, route }} />
     </g>
   )
@@ -53,7 +67,7 @@ const looks = ({ perSecond = 0, failuresPerSecond = 0, breaker }: Arrow) =>
 
 function ArrowLabel({ arrow, route }: { arrow: Arrow; route: Route }) {
   const text = useConsoleText().map
-  const { perSecond, failuresPerSecond = 0, kind } = arrow
+  const { perSecond, failuresPerSecond = 0, kind, isWebhook } = arrow
   if (!route.label) return null
   const { x, y, anchor } = route.label
   const isInLane = kind === 'queue' || kind === 'topic'
@@ -61,6 +75,13 @@ function ArrowLabel({ arrow, route }: { arrow: Arrow; route: Route }) {
   const line = { x, y: isInLane ? y + 7 : y, textAnchor: anchor }
   const isMoving = flowOf(perSecond) > 0
   const rate = isMoving ? text.rate(perSecond ?? 0) : ''
+  if (isWebhook) {
+    return (
+      <text className="map-small" {...line}>
+        {text.webhooks}
+      </text>
+    )
+  }
   const failures = failuresPerSecond > 0 ? `✕ ${text.rate(failuresPerSecond)}` : ''
   if (rate === '' && failures === '') return null
   // Only between the gateways and the services is there room for a second line.
@@ -72,7 +93,7 @@ function ArrowLabel({ arrow, route }: { arrow: Arrow; route: Route }) {
       {failures !== '' && (
         <tspan
           className="map-rate-bad"
-          {...(isBelow ? { x, dy: 26 } : { dx: rate === '' ? 0 : 10 })}
+          {...(isBelow ? { x, dy: 28 } : { dx: rate === '' ? 0 : 10 })}
         >
           {failures}
         </tspan>

@@ -1,9 +1,10 @@
 import { Link } from 'react-router'
 import { useConsoleText } from '../../text/console-text.ts'
+import type { Arrow } from './arrows.ts'
 import { PartButton } from './MapPart.tsx'
 import type { Place } from './map-layout.ts'
 import type { Route } from './map-routes.ts'
-import type { Arrow, Part } from './picture.ts'
+import type { Part } from './picture.ts'
 
 type LaneProps = {
   part: Part

@@ -61,7 +61,7 @@ export function MapLegend({ x, y }: { x: number; y: number }) {
       {rows.map(({ text, sign }, index) => (
         <g key={text} transform={`translate(${x} ${y + step * index})`}>
           {sign}
-          <text x={textX} y="6">
+          <text x={textX} y="7">
             {text}
           </text>
         </g>

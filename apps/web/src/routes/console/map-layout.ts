@@ -1,5 +1,6 @@
+import type { ArrowKind } from './arrows.ts'
 import { type Route, routeArrows } from './map-routes.ts'
-import type { ArrowKind, PartKind } from './picture.ts'
+import type { PartKind } from './picture.ts'
 
 export type Place = { x: number; y: number; width: number; height: number }
 
@@ -21,7 +22,7 @@ const labels = 196
 const pitch = 160
 const gutter = 92
 const boxWidth = 148
-const databaseWidth = 108
+const databaseWidth = 114
 export const rank = {
   top: { y: 8, height: 56 },
   balancer: { y: 102, height: 34 },

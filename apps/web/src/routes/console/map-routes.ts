@@ -55,6 +55,7 @@ function routeOf(
   if (fromKind === 'service' && toKind === 'service') return routeArch(line, lines)
   if (toKind === 'database') return routeDatabase(to, from)
   if (toKind === 'provider') return routeOutside(line, ground, slots)
+  if (fromKind === 'provider') return routeWebhook(from, to)
   if (toKind === 'app') return routeApp(from, to)
   if (fromKind === 'app' && toKind === 'gateway') return routeAppBack(from, to)
   return routeStraight(from, to)
@@ -69,7 +70,7 @@ function routeDown(from: Place, to: Place): Route {
   return {
     path: `M${x} ${y}V${to.y - 10}`,
     head: { x, y: to.y, towards: 'down' },
-    label: { x: x + 16, y: y + 34, anchor: 'start' },
+    label: { x: x + 16, y: y + 26, anchor: 'start' },
     breaker: { x, y: y + 90 },
   }
 }
@@ -121,8 +122,8 @@ function routeArch({ edge, from, to }: Line, lines: readonly Line[]): Route {
     path: `M${x1} ${y1}C${x1} ${bend} ${x2} ${bend} ${x2} ${y2}`,
     head: { x: x2, y: isBelow ? bottomOf(to) : to.y, towards: isBelow ? 'up' : 'down' },
     label: {
-      // Over the middle of an even number of columns runs the arrow of the gateway.
-      x: (x1 + x2) / 2 + (columns % 2 === 0 ? 44 : 0),
+      // Over the middle of an even number of columns runs the arrow of the gateway, with its number.
+      x: (x1 + x2) / 2 + (columns % 2 === 0 ? 100 : 0),
       y: isBelow ? crown + 20 : crown - 8,
       anchor: 'middle',
     },
@@ -171,6 +172,18 @@ function routeOutside({ from, to }: Line, { columns }: Ground, slots: Slots): Ro
   return {
     path: `${way}V${bottomOf(to) + 8}`,
     head: { x, y: bottomOf(to), towards: 'up' },
+  }
+}
+
+/** From below the provider in at the balancer's side. */
+function routeWebhook(from: Place, to: Place): Route {
+  const x = from.x + 50
+  const y = to.y + to.height / 2
+  const right = to.x + to.width
+  return {
+    path: `M${x} ${bottomOf(from)}V${y - 14}q0 14 -14 14H${right + 8}`,
+    head: { x: right, y, towards: 'left' },
+    label: { x: (x + right) / 2, y: y - 10, anchor: 'middle' },
   }
 }
 

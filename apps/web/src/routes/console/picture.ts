@@ -3,6 +3,7 @@ import type {
   SystemArchitecture,
   SystemPicture,
 } from '@halles/contracts/gen/http/gateway'
+import { type Arrow, toArrows } from './arrows.ts'
 
 /**
  * What is drawn, made of what the API tells: the one place of the console that knows the API's
@@ -74,20 +75,6 @@ export type Part = {
   cache?: SystemPicture['cache']
 }
 
-export type Breaker = NonNullable<SystemPicture['arrows'][number]['breaker']>
-export type ArrowKind = SystemArchitecture['edges'][number]['kind'] | 'shared'
-
-export type Arrow = {
-  id: string
-  from: string
-  to: string
-  kind: ArrowKind
-  /** Undefined where nobody counts. */
-  perSecond?: number
-  failuresPerSecond?: number
-  breaker?: Breaker
-}
-
 /** Pictures that are averaged, so that a rare event is seen for longer than a second. */
 export const recentPictures = 3
 
@@ -97,7 +84,6 @@ export const recentPictures = 3
 export function toScene(architecture: SystemArchitecture, recent: readonly SystemPicture[]): Scene {
   const picture = recent.at(-1)
   const processes = picture?.processes ?? []
-  const arrows = toArrows(architecture, recent)
   const parts = [
     ...architecture.nodes.map((node) =>
       toPart(isApp(node.id, architecture) ? { ...node, kind: 'app' } : node, recent, processes),
@@ -108,7 +94,7 @@ export function toScene(architecture: SystemArchitecture, recent: readonly Syste
   return {
     at: picture?.at ?? null,
     parts,
-    arrows: hasCache ? [...arrows, toSharedCache(picture)] : arrows,
+    arrows: toArrows(architecture, recent, { hasCache }),
     deadLetters: picture?.deadLetters ?? null,
     isLocal: picture?.processes !== undefined,
   }
@@ -170,7 +156,8 @@ function toPart(
   const runsAs = runnerOf(node, processes)
   const own = processes.filter(({ part }) => part === runsAs)
   const instances = picture?.parts.find(({ service }) => service === id)?.instances ?? []
-  const lamps = own.length > 0 ? toLocalLamps(own, instances) : instances.map(toLamp)
+  const known = own.length > 0 ? toLocalLamps(own, instances) : instances.map(toLamp)
+  const lamps = known.map((lamp) => steady(lamp, id, recent))
   const part: Part = {
     ...{ id, kind, name, lamps },
     wellness: wellnessOf(lamps, picture !== undefined),
@@ -211,6 +198,17 @@ function toLamp({ id, state, pid, startedAt, figures }: Instance): Lamp {
     ...(memoryBytes !== undefined && { memoryBytes }),
     ...(cpuPercent !== undefined && { cpuPercent }),
   }
+}
+
+/** With the mean of the last pictures, as on the arrows that lead to it. */
+function steady(lamp: Lamp, service: string, recent: readonly SystemPicture[]): Lamp {
+  if (lamp.perSecond === undefined) return lamp
+  const rates = recent.flatMap(({ parts }) => {
+    const instances = parts.find((each) => each.service === service)?.instances ?? []
+    return instances.find(({ id }) => id === lamp.id)?.figures.requestsPerSecond ?? []
+  })
+  const sum = rates.reduce((total, each) => total + each, 0)
+  return rates.length === 0 ? lamp : { ...lamp, perSecond: sum / rates.length }
 }
 
 /** The stack knows every process, those that do not run too; the instances know how they do. */
@@ -263,42 +261,5 @@ function sumOf(lamps: readonly Lamp[]) {
     // The slowest instance is the one that somebody waits for.
     ...(times.length > 0 && { p95Ms: Math.max(...times) }),
     ...(memory.length > 0 && { memoryBytes: sum(memory) }),
-  }
-}
-
-const idOf = (from: string, to: string, kind: string) => `${from}>${to}:${kind}`
-
-function toArrows({ edges }: SystemArchitecture, recent: readonly SystemPicture[]): Arrow[] {
-  const arrows = new Map<string, Arrow>()
-  for (const { from, to, kind } of edges) {
-    const id = idOf(from, to, kind)
-    arrows.set(id, { id, from, to, kind })
-  }
-  const newest = recent.at(-1)
-  for (const { from, to, kind, breaker } of newest?.arrows ?? []) {
-    const id = idOf(from, to, kind)
-    const same = recent.map(({ arrows: all }) =>
-      all.find((each) => each.from === from && each.to === to && each.kind === kind),
-    )
-    const mean = (key: 'perSecond' | 'failuresPerSecond') =>
-      same.reduce((total, each) => total + (each?.[key] ?? 0), 0) / recent.length
-    arrows.set(id, {
-      ...{ id, from, to, kind },
-      perSecond: mean('perSecond'),
-      failuresPerSecond: mean('failuresPerSecond'),
-      ...(breaker !== undefined && { breaker }),
-    })
-  }
-  return [...arrows.values()]
-}
-
-function toSharedCache(picture: SystemPicture | undefined): Arrow {
-  const perSecond = picture?.cache.sharedHitsPerSecond ?? 0
-  return {
-    id: idOf('gateway', 'redis', 'shared'),
-    from: 'gateway',
-    to: 'redis',
-    kind: 'shared',
-    perSecond,
   }
 }

@@ -23,6 +23,6 @@ export const officePages: RouteConfigEntry[] = [
     at('staff', 'staff.tsx'),
     at('staff/:subjectId', 'staff-member.tsx'),
     at('audit', 'audit.tsx'),
-    at('*', 'not-found.ts'),
+    route('*', 'routes/not-found.ts', { id: 'office/not-found' }),
   ]),
 ]

@@ -77,5 +77,9 @@ function PriceChange({ line: { unitPrice, unitPriceWhenAdded } }: { line: CartLi
   if (unitPrice.amountMinor === unitPriceWhenAdded.amountMinor) return null
   const [was, now] = [formatMoney(unitPriceWhenAdded, language), formatMoney(unitPrice, language)]
   const rose = unitPrice.amountMinor > unitPriceWhenAdded.amountMinor
-  return <p className="cart-change">{rose ? text.priceRose(was, now) : text.priceFell(was, now)}</p>
+  return (
+    <p className="cart-change" data-fell={!rose || undefined}>
+      {rose ? text.priceRose(was, now) : text.priceFell(was, now)}
+    </p>
+  )
 }

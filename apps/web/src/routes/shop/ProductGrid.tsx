@@ -8,6 +8,9 @@ import { useShopText } from '../../text/shop-text.ts'
 import { useLanguage } from '../../text/use-language.ts'
 import { usePath } from './use-path.ts'
 
+// A row of a wide screen, two of a phone.
+const firstSeen = 4
+
 type Shown = Pick<
   ProductSummary,
   'id' | 'slug' | 'title' | 'category' | 'image' | 'priceFrom' | 'availability' | 'variants'
@@ -24,22 +27,34 @@ export function ProductGrid({
 }) {
   return (
     <ul className="product-grid">
-      {products.map((product) => (
+      {products.map((product, index) => (
         <li key={product.id}>
-          <ProductCard product={product} level={level} />
+          <ProductCard
+            product={product}
+            level={level}
+            isFirst={level === 'h2' && index < firstSeen}
+          />
         </li>
       ))}
     </ul>
   )
 }
 
-function ProductCard({ product, level: Heading }: { product: Shown; level: 'h2' | 'h3' }) {
+function ProductCard({
+  product,
+  level: Heading,
+  isFirst,
+}: {
+  product: Shown
+  level: 'h2' | 'h3'
+  isFirst: boolean
+}) {
   const { slug, title, category, image, availability } = product
   const text = useShopText()
   const path = usePath()
   return (
     <article className="product-card">
-      <Picture of={{ name: slug, category, image }} size={300} />
+      <Picture of={{ name: slug, category, image }} size={300} isFirst={isFirst} />
       <div className="product-card-words">
         {category && <p className="product-card-stall">{category}</p>}
         <Heading className="product-card-title">

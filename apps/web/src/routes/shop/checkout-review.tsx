@@ -23,7 +23,7 @@ import {
 } from '../../server/checkout.server.ts'
 import type { PlacedCheckout } from '../../server/checkout-draft.ts'
 import { numberOf, textOf } from '../../server/form.server.ts'
-import { languageCookie } from '../../server/language-cookie.ts'
+import { languageCookie } from '../../server/language-cookie.server.ts'
 import { type Page, pageDataOf, pageOf } from '../../server/page.server.ts'
 import { formatMoney } from '../../text/format.ts'
 import { useShopText } from '../../text/shop-text.ts'

@@ -6,6 +6,7 @@ import { Picture } from '../../design/Picture.tsx'
 import { attempt, pageOf } from '../../server/page.server.ts'
 import { listStalls } from '../../server/stalls.server.ts'
 import { shopText, useShopText } from '../../text/shop-text.ts'
+import hallUrl from './hall.svg'
 import { metaOf } from './meta.ts'
 import { ProductGrid } from './ProductGrid.tsx'
 import { usePath } from './use-path.ts'
@@ -51,7 +52,7 @@ export default function Home() {
           </div>
           <img
             className="hero-hall"
-            src="/hall.svg"
+            src={hallUrl}
             alt=""
             width={640}
             height={400}

@@ -86,12 +86,17 @@ export default function ProductPage() {
           <h1>{title}</h1>
           {isStale && <Notice tone="warn">{text.stale}</Notice>}
           <AddToCart key={product.id} product={product} />
-          <section aria-labelledby="about" className="stack">
-            <h2 id="about" className="product-about">
-              {text.description}
-            </h2>
-            <div className="prose" dangerouslySetInnerHTML={{ __html: product.descriptionHtml }} />
-          </section>
+          {product.descriptionHtml.trim() !== '' && (
+            <section aria-labelledby="about" className="stack">
+              <h2 id="about" className="product-about">
+                {text.description}
+              </h2>
+              <div
+                className="prose"
+                dangerouslySetInnerHTML={{ __html: product.descriptionHtml }}
+              />
+            </section>
+          )}
         </div>
       </article>
       {others.length > 0 && stall && (

@@ -20,8 +20,13 @@ export async function loader(args: LoaderFunctionArgs) {
 export const meta: MetaFunction<typeof loader> = ({ loaderData }) => {
   if (!loaderData) return []
   const text = shopText(loaderData.language)
-  const title = `${loaderData.stall.name} · ${text.name}`
-  return metaOf({ ...loaderData, title, description: text.hero.text })
+  const { stall, listing } = loaderData
+  const goods = listing.items.slice(0, 5).map(({ title }) => title)
+  return metaOf({
+    ...loaderData,
+    title: `${stall.name} · ${text.name}`,
+    description: text.stallGoods(stall.name, goods.join(', ')),
+  })
 }
 
 export default function StallPage() {

@@ -103,7 +103,9 @@ function Wish({ item }: { item: WishlistItem }) {
           <Money value={price} was={priceWhenAdded} wasLabel={former} />
         </p>
         {difference !== 0 && (
-          <p className="cart-change">{difference < 0 ? text.fell(was) : text.rose(was)}</p>
+          <p className="cart-change" data-fell={difference < 0 || undefined}>
+            {difference < 0 ? text.fell(was) : text.rose(was)}
+          </p>
         )}
         <p className="muted small">{text.since(formatDate(item.addedAt, language))}</p>
         {availability !== 'in_stock' && (

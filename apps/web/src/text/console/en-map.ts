@@ -36,6 +36,7 @@ export const mapWords = {
   pages: 'pages',
   sharedCache: 'shared cache',
   cache: 'from the cache',
+  webhooks: 'webhooks',
   deadLetters: 'dead letters',
   deadCount: (count: number | null) => {
     if (count === null) return 'not known'
@@ -46,7 +47,7 @@ export const mapWords = {
   },
   rate: (perSecond: number) => `${short(perSecond)}/s`,
   number: short,
-  time: (ms: number) => `${short(ms)} ms`,
+  time: (ms: number) => (ms < 1_000 ? `${short(ms)} ms` : `${short(ms / 1_000)} s`),
   seconds,
   percent: (ratio: number) => `${whole.format(100 * ratio)} %`,
   behind: (count: number) => `${short(count)} waiting`,

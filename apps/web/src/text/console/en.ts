@@ -1,3 +1,4 @@
+import { problem } from '../office/words-en.ts'
 import { mapWords } from './en-map.ts'
 import { workWords } from './en-work.ts'
 
@@ -17,6 +18,7 @@ export const en = {
   search: 'Show',
   map: mapWords,
   work: workWords,
+  problem,
 }
 
 export type ConsoleText = typeof en

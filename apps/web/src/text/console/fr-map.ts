@@ -38,6 +38,7 @@ export const mapWords: ConsoleText['map'] = {
   pages: 'pages',
   sharedCache: 'cache partagé',
   cache: 'servi du cache',
+  webhooks: 'webhooks',
   deadLetters: 'lettres mortes',
   deadCount: (count) => {
     if (count === null) return 'inconnu'
@@ -48,7 +49,7 @@ export const mapWords: ConsoleText['map'] = {
   },
   rate: (perSecond) => `${short(perSecond)}/s`,
   number: short,
-  time: (ms) => `${short(ms)} ms`,
+  time: (ms) => (ms < 1_000 ? `${short(ms)} ms` : `${short(ms / 1_000)} s`),
   seconds,
   percent: (ratio) => `${whole.format(100 * ratio)} %`,
   behind: (count) => `${short(count)} en attente`,

@@ -1,3 +1,4 @@
+import { problem } from '../office/words-fr.ts'
 import type { ConsoleText } from './en.ts'
 import { mapWords } from './fr-map.ts'
 import { workWords } from './fr-work.ts'
@@ -18,4 +19,5 @@ export const fr: ConsoleText = {
   search: 'Afficher',
   map: mapWords,
   work: workWords,
+  problem,
 }

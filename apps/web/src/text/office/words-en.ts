@@ -52,7 +52,7 @@ export const problem = {
   notFound: 'Not found',
   notFoundText: 'There is nothing at this address, or not any more.',
   away: 'This part does not answer',
-  awayText: (part: string) => `${part} cannot be reached right now. The rest of the office works.`,
+  awayText: (part: string) => `${part} cannot be reached right now. Everything else works.`,
   other: 'Something went wrong',
   otherText: 'It is in our logs. Trying again may help.',
   again: 'Try again',
@@ -61,6 +61,8 @@ export const problem = {
   parts: {
     products: 'The catalogue',
     orders: 'Orders',
+    carts: 'Baskets',
+    wishlists: 'Wishlists',
     payments: 'Payments',
     customers: 'Customers',
     rbac: 'Roles',

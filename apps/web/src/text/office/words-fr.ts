@@ -56,7 +56,7 @@ export const problem: typeof englishProblem = {
   notFound: 'Introuvable',
   notFoundText: 'Il n’y a rien à cette adresse, ou il n’y a plus rien.',
   away: 'Cette partie ne répond pas',
-  awayText: (part) => `${part} : injoignable pour le moment. Le reste du bureau fonctionne.`,
+  awayText: (part) => `${part} : injoignable pour le moment. Tout le reste fonctionne.`,
   other: 'Quelque chose n’a pas marché',
   otherText: 'C’est noté dans nos journaux. Réessayer peut aider.',
   again: 'Réessayer',
@@ -65,6 +65,8 @@ export const problem: typeof englishProblem = {
   parts: {
     products: 'Le catalogue',
     orders: 'Les commandes',
+    carts: 'Les paniers',
+    wishlists: 'Les listes d’envies',
     payments: 'Les paiements',
     customers: 'Les clients',
     rbac: 'Les rôles',

@@ -45,6 +45,7 @@ export const en = {
   emptyMarketText: 'Goods appear here as soon as the office has put them out.',
   filter: 'Narrow down',
   stall: 'Stall',
+  stallGoods: (stall: string, goods: string) => `${stall} at Les Halles: ${goods}.`,
   everyStall: 'Every stall',
   sort: 'Order',
   sorts: {

@@ -45,6 +45,7 @@ export const fr: ShopText = {
   emptyMarketText: 'Les produits apparaîtront dès que le bureau les aura sortis.',
   filter: 'Affiner',
   stall: 'Étal',
+  stallGoods: (stall: string, goods: string) => `${stall} aux Halles : ${goods}.`,
   everyStall: 'Tous les étals',
   sort: 'Ordre',
   sorts: {

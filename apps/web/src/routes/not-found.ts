@@ -1,4 +1,4 @@
-import { notFound } from '../../server/page.server.ts'
+import { notFound } from '../server/page.server.ts'
 
 export function loader(): never {
   throw notFound()

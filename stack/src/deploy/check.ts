@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import { AppError } from '@halles/kit/errors'
+import { composeFile, haproxyFile } from '../compose.ts'
+import { chartFolder } from './chart.ts'
+import {
+  chartFaults,
+  customKinds,
+  exampleValues,
+  renderChart,
+  schemaFaults,
+  topologyFaults,
+} from './chart-check.ts'
+import { findHelm, findValidator } from './tools.ts'
+
+type Step = { name: string; find(): Promise<string[]> }
+
+const deploy = resolve(import.meta.dirname, '../../../deploy')
+const read = (name: string) => readFileSync(resolve(deploy, name), 'utf8')
+
+function composeFaults(): string[] {
+  const files = { 'compose/halles.yaml': composeFile, 'haproxy/haproxy.cfg': haproxyFile }
+  return Object.entries(files)
+    .filter(([name, make]) => read(name) !== make())
+    .map(([name]) => `deploy/${name} is not what the topology says: run node stack/src/compose.ts`)
+}
+
+/** A tool, or why it cannot be had here. */
+async function tryFind(find: () => Promise<string>): Promise<{ path?: string; reason?: string }> {
+  try {
+    return { path: await find() }
+  } catch (error) {
+    if (error instanceof AppError) return { reason: error.message }
+    throw error
+  }
+}
+
+function chartSteps(helm: string, validator: string | undefined): Step[] {
+  const examples = exampleValues()
+  const schemas: Step = {
+    name: `schemas of Kubernetes, but for ${customKinds.join(', ')}`,
+    async find() {
+      const rendered = examples.map(async (file) => [
+        file,
+        await renderChart(helm, chartFolder, [file]),
+      ])
+      return schemaFaults(validator ?? '', Object.fromEntries(await Promise.all(rendered)))
+    },
+  }
+  return [
+    ...examples.map((file) => ({
+      name: `chart with ${basename(file)}: helm, and our own rules`,
+      find: () => chartFaults(helm, chartFolder, [file]),
+    })),
+    ...(validator === undefined ? [] : [schemas]),
+  ]
+}
+
+async function run({ name, find }: Step): Promise<boolean> {
+  const startedAtMs = performance.now()
+  const faults = await find()
+  const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1)
+  console.log(`${faults.length === 0 ? 'ok    ' : 'FAILED'}  ${name} (${seconds} s)`)
+  for (const fault of faults) console.error(`  ${fault}`)
+  return faults.length === 0
+}
+
+function skip(name: string, reason: string | undefined): void {
+  console.log(`skipped ${name}: ${reason}`)
+}
+
+async function main(): Promise<void> {
+  const isFine = [
+    await run({ name: 'Compose and HAProxy', find: async () => composeFaults() }),
+    await run({ name: 'topology of the chart', find: async () => topologyFaults(chartFolder) }),
+  ]
+  const helm = await tryFind(findHelm)
+  const validator = await tryFind(findValidator)
+  if (helm.path === undefined) skip('everything that helm renders', helm.reason)
+  else if (validator.path === undefined) skip('schemas of Kubernetes', validator.reason)
+  const steps = helm.path === undefined ? [] : chartSteps(helm.path, validator.path)
+  for (const step of steps) isFine.push(await run(step))
+  process.exitCode = isFine.every(Boolean) ? 0 : 1
+}
+
+if (import.meta.main) await main()
