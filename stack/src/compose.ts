@@ -14,6 +14,7 @@ import {
   type Platform,
   partsOf,
 } from './topology.ts'
+import { toYaml, type Yaml } from './yaml.ts'
 
 const help = `Writes deploy/compose/halles.yaml and deploy/haproxy/haproxy.cfg from the topology of npm start.
 
@@ -27,8 +28,6 @@ const folder = join(deploy, 'compose')
 const brokers = { queues: 'rabbitmq', topics: 'kafka' } as const
 const ports = { http: 8080, grpc: 9090, metrics: 9100 }
 const sandboxPort = 8181
-
-type Yaml = string | number | boolean | readonly Yaml[] | { readonly [key: string]: Yaml }
 
 /** A variable of `.env`, without which nothing starts. */
 const variable = (name: string) => `\${${name}:?is missing; see deploy/compose/README.md}`
@@ -238,22 +237,6 @@ export function composeFile(): string {
   }
   return `# Written by node stack/src/compose.ts from the topology: change that. See README.md here.\n${toYaml(content)}`
 }
-
-function toYaml(value: { readonly [key: string]: Yaml }, indent = ''): string {
-  return Object.entries(value)
-    .map(([key, each]) => {
-      if (typeof each !== 'object') return `${indent}${key}: ${toScalar(each)}\n`
-      if (Object.keys(each).length === 0) return `${indent}${key}: {}\n`
-      if (!Array.isArray(each)) {
-        return `${indent}${key}:\n${toYaml(each as Record<string, Yaml>, `${indent}  `)}`
-      }
-      return `${indent}${key}:\n${each.map((item) => `${indent}  - ${toScalar(item)}\n`).join('')}`
-    })
-    .join('')
-}
-
-/** Texts always in quotes: nothing in them is then taken for a number, a date or a comment. */
-const toScalar = (value: Yaml) => JSON.stringify(value)
 
 /** The lines of `.env`: everything that `halles.yaml` and `brokers.yaml` refer to. */
 export function composeSecrets(): Record<string, string> {

@@ -13,11 +13,11 @@ import { AppError } from './errors.ts'
 import { createGrpcProbe } from './grpc-health.ts'
 import { callerMetadata, type Rpcs, rpcName, traceMetadata } from './grpc-server.ts'
 import { fromGrpcStatus, statusName } from './grpc-status.ts'
+import { internalAuthorization } from './internal-secret.ts'
 import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import type { ProbeTimes } from './readiness.ts'
 import { upstreamUnavailable } from './resilience.ts'
-import { internalAuthorization } from './tokens.ts'
 import { childOf, currentTrace, formatTraceparent, remainingMs } from './trace.ts'
 
 export type GrpcCallOptions = { deadlineMs?: number; signal?: AbortSignal }

@@ -11,11 +11,11 @@ import {
 import { AppError } from './errors.ts'
 import { healthDefinition, type ServingStatus, serving } from './grpc-health.ts'
 import { statusName, toGrpcStatus } from './grpc-status.ts'
+import { createInternalCheck } from './internal-secret.ts'
 import { createLameDuck } from './lame-duck.ts'
 import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { deadlineExceeded } from './resilience.ts'
-import { createInternalCheck } from './tokens.ts'
 import { childOf, parseTraceparent, type RequestContext, runWithContext } from './trace.ts'
 
 /** The types of a service's rpcs as contracts generate them, by lowerCamel name. */

@@ -1,12 +1,13 @@
 import { Pool } from 'undici'
 import type { AddressSource } from './address-source.ts'
 import { type Attempt, createBalancer } from './balancer.ts'
+import type { Breaker } from './breaker.ts'
 import type { InstanceView, Verdict } from './discovery.ts'
 import { AppError } from './errors.ts'
 import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { createHttpProbe, type ProbeTimes } from './readiness.ts'
-import { type Breaker, type RetryBudget, upstreamUnavailable } from './resilience.ts'
+import { type RetryBudget, upstreamUnavailable } from './resilience.ts'
 import { childOf, currentTrace, deadlineHeader, formatTraceparent, remainingMs } from './trace.ts'
 
 export type HttpCall = {
