@@ -14,8 +14,8 @@ import {
   type Platform,
   partsOf,
 } from './topology.ts'
-
 import { toYaml, type Yaml } from './yaml.ts'
+
 
 const help = `Writes deploy/compose/halles.yaml and deploy/haproxy/haproxy.cfg from the topology of npm start.
 

@@ -62,6 +62,8 @@ export type Edge = {
   certificate: Certificate | undefined
   /** Spreads requests over these gateways from now on. */
   follow(gateways: readonly GatewayAddress[]): void
+  /** Those of the gateways that get no requests; nobody is waited for while HAProxy is away. */
+  unused(gateways: readonly string[]): Promise<string[]>
   close(): void
 }
 
@@ -122,6 +124,11 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     certificate,
     // The list of before stays in force; the next change is another attempt.
     follow: (gateways) => void haproxy.setGateways(gateways).catch(complain),
+    async unused(gateways) {
+      if (haproxy.status().state !== 'ready') return []
+      const used = await haproxy.usedGateways()
+      return gateways.filter((name) => !used.includes(name))
+    },
     close: () => clearInterval(timer),
   }
 }

@@ -1,11 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import type { Callers } from './callers.ts'
 import type { Fleet } from './fleet.ts'
-import type { Member, Supervisor } from './supervisor.ts'
+import { isUp, type Member, type Supervisor } from './supervisor.ts'
 
 export type Say = (progress: string) => void
 
 export type Rolling = {
-  /** Starts members; resolves when their callers have had time to find them. */
+  /** Starts members; resolves when their callers have found them. */
   start(members: readonly Member[]): Promise<void>
   /** Has so many instances of a part; those with the highest numbers go first. */
   scale(part: string, count: number, say: Say): Promise<void>
@@ -13,20 +13,15 @@ export type Rolling = {
   roll(part: string, members: readonly Member[], say: Say): Promise<void>
 }
 
-// Callers look at the list of addresses every quarter of a second and probe who is new on it.
-const followMs = 1_000
-// HAProxy takes a gateway back after three good answers, half a second apart.
-const balancerFollowMs = 2_500
-
-const followMsOf = (part: string) => (part === 'gateway' ? balancerFollowMs : followMs)
-
 /** Instances that come and go while requests do. */
 export function createRolling({
   supervisor,
   fleet,
+  callers,
 }: {
   supervisor: Supervisor
   fleet: Fleet
+  callers: Callers
 }): Rolling {
   /** Adds the instance with the lowest free number; it is gone again when it cannot start. */
   async function addTo(part: string, say: Say): Promise<Member> {
@@ -57,8 +52,6 @@ export function createRolling({
     }
   }
 
-  const isUp = ({ process: kept }: Member) => kept.status().state === 'ready'
-
   async function roll(part: string, members: readonly Member[], say: Say): Promise<void> {
     if (!fleet.canReplicate(part)) {
       say(`${part}: there is only one of it, so whoever needs it waits while it is restarted`)
@@ -67,15 +60,15 @@ export function createRolling({
       return say(`${part} is ready again`)
     }
     for (const member of [...members].sort(byNumber)) {
-      const others = supervisor.find(part).filter((each) => each !== member)
+      const others = supervisor.find(part).filter((each) => each !== member && isUp(each))
       // Nobody else could take the requests: another one does while this one is away.
-      const substitute = others.some(isUp) ? undefined : await addTo(part, say)
-      await delay(followMsOf(part))
+      const substitute = others.length > 0 ? undefined : await addTo(part, say)
+      await callers.untilFound(substitute ? [substitute] : others)
       await supervisor.stopSome([member])
       await supervisor.startSome([member])
       say(`${member.instance} is ready again`)
       if (!substitute) continue
-      await delay(followMsOf(part))
+      await callers.untilFound([member])
       await removeFrom(substitute)
       say(`${substitute.instance} has drained and is gone`)
     }
@@ -84,7 +77,7 @@ export function createRolling({
   return {
     async start(members) {
       await supervisor.startSome(members)
-      await delay(followMs)
+      await callers.untilFound(members)
     },
     scale,
     roll,

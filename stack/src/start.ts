@@ -152,9 +152,11 @@ function describeEdge({ edge }: Stack): string {
   return `${plain}\n  Certificate     ${certificate.file} until ${until}${own}`
 }
 
-function summarize(stack: Stack, tookMs: number): void {
+type Opened = { stack: Stack; hasLocalBrokers: boolean; tookMs: number }
+
+function summarize({ stack, hasLocalBrokers, tookMs }: Opened): void {
   const { platform, instances } = stack
-  const { publicUrl, secrets, dataFolder, messaging } = platform
+  const { publicUrl, secrets, dataFolder } = platform
   const sandbox = instances.find(({ part }) => part.name === 'stripe-sandbox')
   say(`
 Halles is open after ${(tookMs / 1_000).toFixed(1)} s: ${instances.length} processes and PostgreSQL.
@@ -170,7 +172,7 @@ Halles is open after ${(tookMs / 1_000).toFixed(1)} s: ${instances.length} proce
   }${describeEdge(stack)}
   Administrator   ${secrets.admin.email}  ${secrets.admin.password}
   Data and logs   ${dataFolder}${
-    messaging?.addresses.redisUrl ? `\n  Brokers         ${join(dataFolder, 'brokers.json')}` : ''
+    hasLocalBrokers ? `\n  Brokers         ${join(dataFolder, 'brokers.json')}` : ''
   }
 
 Ctrl-C stops it.`)
@@ -217,7 +219,8 @@ async function main(): Promise<void> {
     process.exit(1)
   }
   if (stopping.signal.aborted) return finish(stack)
-  summarize(stack, performance.now())
+  const { areLocal: hasLocalBrokers } = options.brokers
+  summarize({ stack, hasLocalBrokers, tookMs: performance.now() })
 }
 
 await main()

@@ -18,6 +18,8 @@ export type Member = {
   pid?(): number | undefined
 }
 
+export const isUp = ({ process: kept }: Member) => kept.status().state === 'ready'
+
 export type ProcessEntry = {
   part: string
   instance: string
@@ -64,8 +66,11 @@ export type SupervisorOptions = {
   dataFolder: string
   url: string
   onProblem(text: string): void
-  /** Called with the instances of a part that callers should use, whenever these change. */
-  onListed?(part: string, instances: readonly Listed[]): void
+  /**
+   * Called with the instances of a part that callers have been told of, also those that are away
+   * for a while, whenever these may have changed.
+   */
+  onKnown?(part: string, members: readonly Member[]): void
 }
 
 /** An instance, and where callers reach it. */
@@ -76,6 +81,8 @@ type Standing = {
   member: Member
   /** Whether callers are told of it. */
   isListed: boolean
+  /** Whether callers have ever been told of it. */
+  isKnown: boolean
 }
 
 const killLimitMs = 5_000
@@ -112,19 +119,27 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   const standingOf = (member: Member) => standings.find((each) => each.member === member)
 
   function publish(part: string): void {
-    const instances = standings
-      .filter(({ member, isListed }) => member.part === part && isListed)
+    const own = standings.filter(({ member }) => member.part === part)
+    const instances = own
+      .filter(({ isListed }) => isListed)
       .map(({ member: { instance, ports } }) => ({
         instance,
         ports: slowing.reached(instance, ports),
       }))
     lists.tell(part, instances)
+    const known = own.filter(({ isKnown }) => isKnown)
+    options.onKnown?.(
+      part,
+      known.map(({ member }) => member),
+    )
   }
 
   function list(members: readonly Member[], isListed: boolean): void {
     for (const member of members) {
       const standing = standingOf(member)
-      if (standing) standing.isListed = isListed
+      if (!standing) continue
+      standing.isListed = isListed
+      standing.isKnown ||= isListed
     }
     for (const part of new Set(members.map((each) => each.part))) publish(part)
   }
@@ -159,7 +174,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     record,
     startSome,
     stopSome,
-    add: (member) => void standings.push({ member, isListed: false }),
+    add: (member) => void standings.push({ member, isListed: false, isKnown: false }),
     remove(member) {
       slowing.retire(member.instance)
       standings = standings.filter((each) => each.member !== member)
@@ -218,7 +233,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 }
 
 /** Tells callers who is there, whenever that changes. */
-function createLists({ dataFolder, onProblem, onListed }: SupervisorOptions) {
+function createLists({ dataFolder, onProblem }: SupervisorOptions) {
   const files = createDiscoveryFiles(dataFolder)
   const told = new Map<string, string>()
   return {
@@ -235,7 +250,6 @@ function createLists({ dataFolder, onProblem, onListed }: SupervisorOptions) {
         // A full disk: callers go on with the list that they read last.
         onProblem(`The instances of ${part} could not be published: ${error}`)
       }
-      onListed?.(part, instances)
     },
   }
 }

@@ -2,12 +2,24 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEmbeddedPostgres } from './embedded-postgres.ts'
+import {
+  createEmbeddedPostgres,
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+} from './embedded-postgres.ts'
 import { createLogs } from './logs.ts'
 import { createExtensions } from './postgres-databases.ts'
 
-/** A throw-away PostgreSQL for tests: no fsync, and gone with its data when this process ends. */
-export async function startTestPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+/** Which kind of server; see {@link EmbeddedPostgresOptions}. */
+type Kind = Pick<EmbeddedPostgresOptions, 'maxConnections' | 'isDurable' | 'isTemporary'>
+
+// Two files at a time, each with several pools; no fsync, and gone with its data when we are.
+const throwAway: Kind = { maxConnections: 300, isDurable: false, isTemporary: true }
+
+/** A PostgreSQL for tests in a folder of its own, which is removed when it is stopped. */
+export async function startTestPostgres(
+  kind: Kind = throwAway,
+): Promise<{ postgres: EmbeddedPostgres; url: string; stop(): Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'halles-test-'))
   // PostgreSQL may have to run as another user, who must be able to pass.
   chmodSync(folder, 0o711)
@@ -18,18 +30,16 @@ export async function startTestPostgres(): Promise<{ url: string; stop(): Promis
     onError: () => undefined,
   })
   const postgres = await createEmbeddedPostgres({
+    ...kind,
     dataDirectory: join(folder, 'postgres'),
     superuserPassword: randomBytes(16).toString('hex'),
-    // Two files at a time, each with several pools.
-    maxConnections: 300,
-    isDurable: false,
-    isTemporary: true,
     logFd: logs.open('postgres'),
     logTail: () => logs.tail('postgres', 6),
   })
   await postgres.start()
   await createExtensions(postgres.url)
   return {
+    postgres,
     url: postgres.url('postgres'),
     async stop() {
       await postgres.stop()

@@ -1,14 +1,15 @@
 import { AppError } from '@halles/kit/errors'
+import type { Callers } from './callers.ts'
 import type { ControlRequest } from './control.ts'
 import type { Fleet } from './fleet.ts'
 import { createRolling, type Say } from './rolling.ts'
 import type { Member, ProcessEntry, Supervisor } from './supervisor.ts'
 
-type Verbs = { supervisor: Supervisor; fleet: Fleet }
+type Verbs = { supervisor: Supervisor; fleet: Fleet; callers: Callers }
 
 /** Answers what tools ask of a running stack; two that change the same part exclude each other. */
-export function createVerbs({ supervisor, fleet }: Verbs) {
-  const { start, scale, roll } = createRolling({ supervisor, fleet })
+export function createVerbs({ supervisor, fleet, callers }: Verbs) {
+  const { start, scale, roll } = createRolling({ supervisor, fleet, callers })
   const busy = new Map<string, string>()
 
   /** Refuses instead of waiting: who asked second should know what is going on. */

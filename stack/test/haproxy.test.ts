@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
+import { eventually, freePort } from '@halles/kit/testing'
 import { findPrograms } from '../src/brokers/programs.ts'
 import { haproxyFile } from '../src/compose.ts'
 import {
@@ -10,6 +14,7 @@ import {
   type HaproxySettings,
   haproxyConfiguration,
 } from '../src/haproxy/configuration.ts'
+import { createHaproxy } from '../src/haproxy/haproxy.ts'
 
 const settings: HaproxySettings = {
   gateways: { kind: 'listed', servers: [{ name: 'gateway-1', host: '127.0.0.1', port: 9001 }] },
@@ -85,6 +90,55 @@ describe('the configuration of HAProxy', () => {
     assert.ok(required(8443).includes('https://%[req.hdr(host),host_only]:8443%[pathq]'))
     assert.ok(required(443).includes('https://%[req.hdr(host),host_only]%[pathq]'))
     assert.ok(!write({ tls }).includes('redirect'))
+  })
+})
+
+describe('a running HAProxy', () => {
+  const { haproxy = '' } = findPrograms()
+  const skip = haproxy ? false : 'HAProxy is not installed'
+  const folder = mkdtempSync(join(tmpdir(), 'halles-haproxy-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  async function openGateway(name: string) {
+    const gateway = { status: 200 }
+    const server = createServer((_request, reply) => reply.writeHead(gateway.status).end())
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    after(() => server.close())
+    const { port } = server.address() as AddressInfo
+    return Object.assign(gateway, { address: { name, host: '127.0.0.1', port } })
+  }
+
+  test('tells which gateways get requests', { skip }, async () => {
+    const [one, two] = [await openGateway('gateway-1'), await openGateway('gateway-2')]
+    const logFd = openSync(join(folder, 'log'), 'a')
+    const kept = await createHaproxy({
+      binary: haproxy,
+      folder,
+      isTemporary: true,
+      logFd,
+      logTail: () => [],
+      onChange: () => undefined,
+      settings: { http: { host: '127.0.0.1', port: await freePort() }, limits: defaultLimits },
+      gateways: [one.address],
+      ports: { metrics: await freePort(), changes: await freePort() },
+      adminSocket: join(folder, 'admin.sock'),
+    })
+    await assert.rejects(kept.usedGateways(), { code: 'ENOENT' })
+    await kept.start()
+    after(() => kept.stop())
+    const uses = (...names: string[]) =>
+      eventually(async () => assert.deepEqual(await kept.usedGateways(), names), {
+        limitMs: 20_000,
+      })
+    await uses('gateway-1')
+    await kept.setGateways([one.address, two.address])
+    await uses('gateway-1', 'gateway-2')
+    one.status = 503
+    await uses('gateway-2')
+    one.status = 200
+    await uses('gateway-1', 'gateway-2')
+    await kept.setGateways([two.address])
+    await uses('gateway-2')
   })
 })
 

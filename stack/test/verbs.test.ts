@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 import { eventually } from '@halles/kit/testing'
+import type { Callers } from '../src/callers.ts'
 import { askControl, type ControlRequest, controlPath, listenForControl } from '../src/control.ts'
 import { discoveryFile } from '../src/discovery-files.ts'
 import { readText } from '../src/files.ts'
@@ -14,7 +15,7 @@ const { folder, logs, supervise } = createWorkshop()
 
 /** A stack in miniature: services that may be scaled, and a database that may not. */
 async function open(...fixtures: Fixture[]) {
-  const { supervisor, entry, member, reasons } = supervise(...fixtures)
+  const { supervisor, entry, member, reasons, known } = supervise(...fixtures)
   const replicable = fixtures.map(({ part }) => part).filter((part) => part !== 'postgres')
   const fleet: Fleet = {
     ...{ instances: [], members: [], replicable },
@@ -32,14 +33,21 @@ async function open(...fixtures: Fixture[]) {
     },
   }
   await supervisor.start()
-  const control = await listenForControl(folder, createVerbs({ supervisor, fleet }))
   const said: string[] = []
+  const found: string[] = []
+  const callers: Callers = {
+    async untilFound(members) {
+      if (members.some(({ part }) => part === 'unheard')) throw new Error('Nobody has found it.')
+      found.push(members.map(({ instance }) => instance).join())
+    },
+  }
+  const control = await listenForControl(folder, createVerbs({ supervisor, fleet, callers }))
   const ask = (request: ControlRequest) => askControl(folder, request, (text) => said.push(text))
   const close = async () => {
     control.close()
     await supervisor.stop()
   }
-  return { supervisor, entry, reasons, ask, said, close }
+  return { supervisor, entry, reasons, known, ask, said, found, close }
 }
 
 const listed = (part: string, kind: 'http' | 'grpc' = 'http') =>
@@ -133,7 +141,7 @@ test('a killed process is gone when that is answered, and comes back', async () 
 })
 
 test('more processes of a part are listed when they are ready, fewer are not listed before they end', async () => {
-  const { supervisor, ask, said, close } = await open({ part: 'auth' }, { part: 'postgres' })
+  const { supervisor, known, ask, said, close } = await open({ part: 'auth' }, { part: 'postgres' })
   const states = () => supervisor.find('auth').map(({ instance }) => instance)
   assert.deepEqual(listed('auth'), ['http://127.0.0.1:1'])
   await ask({ command: 'scale', replicas: { auth: 3 } })
@@ -147,8 +155,11 @@ test('more processes of a part are listed when they are ready, fewer are not lis
     listed('auth'),
     [1, 3].map((port) => `http://127.0.0.1:${port}`),
   )
+  // A balancer keeps who is away for a while, and finds out for itself when it is back.
+  assert.deepEqual(known.get('auth'), ['auth-1', 'auth-2', 'auth-3'])
   await ask({ command: 'scale', replicas: { auth: 1 } })
   assert.deepEqual(states(), ['auth-1'])
+  assert.deepEqual(known.get('auth'), ['auth-1'])
   assert.deepEqual(listed('auth'), ['http://127.0.0.1:1'])
   assert.deepEqual(said.slice(0, 2), ['auth-2 is ready', 'auth-3 is ready'])
   await assert.rejects(ask({ command: 'scale', replicas: { postgres: 2 } }), {
@@ -175,7 +186,10 @@ test('the last process of a part that stops stays listed: callers see that it is
 })
 
 test('a rolling restart always leaves one that is listed and ready', async () => {
-  const { supervisor, entry, ask, said, close } = await open({ part: 'a' }, { part: 'b', stage: 2 })
+  const { supervisor, entry, ask, said, found, close } = await open(
+    { part: 'a' },
+    { part: 'b', stage: 2 },
+  )
   await ask({ command: 'scale', replicas: { b: 2 } })
   said.length = 0
   const before = supervisor.status().map(({ pid }) => pid)
@@ -200,8 +214,18 @@ test('a rolling restart always leaves one that is listed and ready', async () =>
     'b-1 is ready again',
     'b-2 is ready again',
   ])
+  assert.deepEqual(found, ['a-2', 'a-1', 'b-2', 'b-1'])
   for (const pid of before) assert.equal(isAlive(pid ?? 0), false)
   assert.equal(entry('a-1')?.state, 'ready')
+  await close()
+})
+
+test('a process is not stopped while callers have not found another one', async () => {
+  const { entry, ask, close } = await open({ part: 'unheard' })
+  const pid = entry('unheard')?.pid
+  await assert.rejects(ask({ command: 'restart', parts: ['unheard'] }), /Nobody has found it/)
+  assert.equal(entry('unheard-1')?.state, 'ready')
+  assert.equal(entry('unheard-1')?.pid, pid)
   await close()
 })
 

@@ -33,10 +33,16 @@ export function createWorkshop() {
 
   function supervise(...fixtures: Fixture[]) {
     const reasons: string[] = []
+    const known = new Map<string, string[]>()
     const supervisor = createSupervisor({
       dataFolder: folder,
       url: 'http://localhost:0',
       onProblem: (text) => reasons.push(text),
+      onKnown: (part, members) =>
+        known.set(
+          part,
+          members.map(({ instance }) => instance),
+        ),
     })
     supervisors.push(supervisor)
 
@@ -62,7 +68,7 @@ export function createWorkshop() {
     for (const fixture of fixtures) supervisor.add(member(fixture))
     const entry = (name: string) =>
       supervisor.status().find(({ part, instance }) => part === name || instance === name)
-    return { supervisor, reasons, entry, member }
+    return { supervisor, reasons, known, entry, member }
   }
 
   return { folder, logs, errors, supervise }

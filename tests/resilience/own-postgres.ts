@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { eventually } from '@halles/kit/testing'
-import { createEmbeddedPostgres, type EmbeddedPostgres } from '../../stack/src/embedded-postgres.ts'
-import { createLogs } from '../../stack/src/logs.ts'
-import { createDatabases, createExtensions } from '../../stack/src/postgres-databases.ts'
+import type { EmbeddedPostgres } from '../../stack/src/embedded-postgres.ts'
+import { createDatabases } from '../../stack/src/postgres-databases.ts'
+import { startTestPostgres } from '../../stack/src/test-postgres.ts'
 
 /** A PostgreSQL besides that of the stack, which can be broken alone. */
 export type OwnPostgres = {
@@ -25,25 +22,7 @@ export async function startOwnPostgres(
   databases: Readonly<Record<string, string>>,
   portOf: (port: number) => Promise<number> = async (port) => port,
 ): Promise<OwnPostgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'halles-own-postgres-'))
-  // PostgreSQL may have to run as another user, who must be able to pass.
-  chmodSync(folder, 0o711)
-  const logs = createLogs({
-    folder: join(folder, 'logs'),
-    maxBytes: 50 * 1024 * 1024,
-    checkMs: 2_000,
-    onError: () => undefined,
-  })
-  const postgres = await createEmbeddedPostgres({
-    dataDirectory: join(folder, 'postgres'),
-    superuserPassword: randomBytes(16).toString('hex'),
-    maxConnections: 100,
-    isDurable: true,
-    logFd: logs.open('postgres'),
-    logTail: () => logs.tail('postgres', 6),
-  })
-  await postgres.start()
-  await createExtensions(postgres.url)
+  const { postgres, stop } = await startTestPostgres({ maxConnections: 100, isDurable: true })
   const plans = Object.entries(databases).map(([role, database]) => {
     return { role, database, password: randomBytes(16).toString('hex') }
   })
@@ -58,11 +37,7 @@ export async function startOwnPostgres(
     postgres,
     settings: Object.fromEntries(settings),
     kill: () => killPostgres(postgres),
-    async stop() {
-      await postgres.stop()
-      logs.close()
-      rmSync(folder, { recursive: true, force: true })
-    },
+    stop,
   }
 }
 

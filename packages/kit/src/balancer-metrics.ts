@@ -1,6 +1,6 @@
 import type { Counter, Gauge } from 'prom-client'
+import type { BreakerState } from './breaker.ts'
 import type { InstanceView, Verdict } from './discovery.ts'
-import type { BreakerState } from './resilience.ts'
 
 /** What is read of a way to a service at each scrape. */
 export type UpstreamView = {

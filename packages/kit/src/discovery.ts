@@ -1,4 +1,4 @@
-import type { Breaker, BreakerState } from './resilience.ts'
+import type { Breaker, BreakerState } from './breaker.ts'
 
 /** What an instance says of itself, or that it says nothing (`unhealthy`). */
 export type Health = 'ready' | 'draining' | 'unhealthy'

@@ -2,8 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import { AppError } from './errors.ts'
 import type { RouteContract } from './http-contract.ts'
 import { unsupportedMediaType } from './http-problem.ts'
+import { createInternalCheck } from './internal-secret.ts'
 import type { Policy } from './policy.ts'
-import { type Caller, createInternalCheck, type TokenVerifier } from './tokens.ts'
+import type { Caller, TokenVerifier } from './tokens.ts'
 
 /** What the access rules of contracts are checked with. */
 export type Keepers = {

@@ -1,36 +1,38 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { AppError, toProblem } from './errors.ts'
 
-type Refusal = { readonly status: number; readonly reason: string; readonly body: string }
+type Refusal = { readonly status: number; readonly headers: string[]; readonly body: string }
 
-function refusal(status: number, reason: string, error: AppError): Refusal {
-  return { status, reason, body: JSON.stringify({ ...toProblem(error), status }) }
+/** Made once: names and values of the headers in turn, and the connection ends with it. */
+function refusal(status: number, error: AppError): Refusal {
+  const body = JSON.stringify({ ...toProblem(error), status })
+  const headers = [
+    ...['content-type', 'application/problem+json; charset=utf-8'],
+    ...['content-length', String(Buffer.byteLength(body))],
+    ...['x-content-type-options', 'nosniff', 'cache-control', 'no-store', 'connection', 'close'],
+  ]
+  return { status, headers, body }
 }
 
 const malformed = refusal(
   400,
-  'Bad Request',
   new AppError('invalid', 'MALFORMED_HTTP', 'The request is not valid HTTP.'),
 )
 const noTunnel = refusal(
   405,
-  'Method Not Allowed',
   new AppError('not-allowed', 'METHOD_NOT_ALLOWED', 'There are no tunnels here.'),
 )
 const tooSlow = refusal(
   408,
-  'Request Timeout',
   new AppError('timeout', 'REQUEST_TOO_SLOW', 'The request arrived too slowly.'),
 )
 const unmetExpectation = refusal(
   417,
-  'Expectation Failed',
   new AppError('invalid', 'EXPECTATION_UNKNOWN', 'Nothing but 100-continue can be expected.'),
 )
 const headersTooLarge = refusal(
   431,
-  'Request Header Fields Too Large',
   new AppError('too-large', 'HEADERS_TOO_LARGE', 'The headers are too large.'),
 )
 
@@ -77,8 +79,8 @@ export function refuseConnect(socket: Socket): void {
 
 /** Answers an `Expect` that is not `100-continue` (RFC 9110 §10.1.1). */
 export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  const { status, body } = unmetExpectation
-  response.writeHead(status, [...headersOf(body), 'connection', 'close']).end(body)
+  const { status, headers, body } = unmetExpectation
+  response.writeHead(status, headers).end(body)
 }
 
 /** The first answer that is not finished; Node decides by the same field whether it may write. */
@@ -86,21 +88,12 @@ export function answerUnderWay(socket: Socket & { _httpMessage?: ServerResponse 
   return socket._httpMessage ?? undefined
 }
 
-function close(socket: Socket, { status, reason, body }: Refusal): void {
-  const headers = headersOf(body)
-  let head = `HTTP/1.1 ${status} ${reason}\r\n`
+function close(socket: Socket, { status, headers, body }: Refusal): void {
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`
   for (let index = 0; index < headers.length; index += 2) {
     head += `${headers[index]}: ${headers[index + 1]}\r\n`
   }
-  socket.end(`${head}connection: close\r\n\r\n${body}`)
+  socket.end(`${head}\r\n${body}`)
   const timer = setTimeout(() => socket.destroy(), lingerMs)
   socket.once('close', () => clearTimeout(timer))
-}
-
-function headersOf(body: string): string[] {
-  return [
-    ...['content-type', 'application/problem+json; charset=utf-8'],
-    ...['content-length', String(Buffer.byteLength(body))],
-    ...['x-content-type-options', 'nosniff', 'cache-control', 'no-store'],
-  ]
 }

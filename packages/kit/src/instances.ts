@@ -1,9 +1,9 @@
 import { type AddressSource, createAddressSource } from './address-source.ts'
 import type { AddressKind } from './addresses.ts'
+import { type Breaker, createBreaker } from './breaker.ts'
 import { createDiscovery, type Discovery, type Instance } from './discovery.ts'
 import type { Logger } from './logging.ts'
 import { type Probe, type ProbeTimes, watchReadiness } from './readiness.ts'
-import { type Breaker, createBreaker } from './resilience.ts'
 
 export type InstancesOptions<C> = {
   /** Items as `parseAddress` reads them, or what tells the addresses. */

@@ -7,6 +7,7 @@ import { createHttpClient, type HttpCall, type HttpClientOptions } from './http-
 import type { Operations } from './http-contract.ts'
 import { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.ts'
 import { createInboxPruner, inboxSchema } from './inbox.ts'
+import { createInternalCheck, internalAuthorization } from './internal-secret.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createLogger, type Logger } from './logging.ts'
 import { type BrokerConfig, createMessaging } from './messaging/connect.ts'
@@ -18,14 +19,7 @@ import { createPolicy, type Policy, type RoleState } from './policy.ts'
 import { createRelay } from './relay.ts'
 import { createSpanExport } from './span-export.ts'
 import { createTracer, type Tracer } from './spans.ts'
-import {
-  createInternalCheck,
-  createTokenVerifier,
-  internalAuthorization,
-  type KeySet,
-  type TokenFacts,
-  type TokenVerifier,
-} from './tokens.ts'
+import { createTokenVerifier, type KeySet, type TokenFacts, type TokenVerifier } from './tokens.ts'
 import { newUnrecordedTrace, runWithContext } from './trace.ts'
 import { createVitals, type Vitals, vitalsPath } from './vitals.ts'
 

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type JsonWebKey, timingSafeEqual } from 'node:crypto'
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { createVerifier } from 'fast-jwt'
 import { AppError } from './errors.ts'
 import type { Logger } from './logging.ts'
@@ -209,25 +209,6 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 export function requireCaller(caller: Caller | undefined): Caller {
   if (!caller) throw authenticationRequired()
   return caller
-}
-
-/** A check of `Authorization: Internal <secret>` between services, in constant time. */
-export function createInternalCheck(secret: string): (header: string | undefined) => void {
-  const expected = digest(`Internal ${secret}`)
-  return (header) => {
-    if (!timingSafeEqual(digest(header ?? ''), expected)) {
-      throw new AppError('unauthenticated', 'INTERNAL_SECRET_REQUIRED', 'For services only.')
-    }
-  }
-}
-
-/** The header value that {@link createInternalCheck} accepts. */
-export function internalAuthorization(secret: string): string {
-  return `Internal ${secret}`
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }
 
 function verifierOf(jwk: JsonWebKey, issuer: string): Verify {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createBreaker } from '../src/breaker.ts'
 import { createDiscovery, type DiscoveryOptions, type Instance } from '../src/discovery.ts'
-import { createBreaker } from '../src/resilience.ts'
 
 type Named = Instance<string>
 

@@ -11,6 +11,7 @@ import { createLifecycle } from '../src/lifecycle.ts'
 import { createPolicy } from '../src/policy.ts'
 import { eventually, freePort, silentLogger } from '../src/testing.ts'
 import type { TokenVerifier } from '../src/tokens.ts'
+import { jsonRpc } from './json-rpc.ts'
 
 const closers: (() => unknown)[] = []
 after(async () => {
@@ -38,20 +39,7 @@ const createThing: RouteContract = {
 
 type Demo = { make: { request: { what: string }; reply: { by: string } } }
 
-const write = (value: unknown) => Buffer.from(JSON.stringify(value))
-const read = (bytes: Buffer) => JSON.parse(bytes.toString())
-const definition = {
-  Make: {
-    path: '/halles.demo.v1.Demo/Make',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: write,
-    requestDeserialize: read,
-    responseSerialize: write,
-    responseDeserialize: read,
-    originalName: 'make',
-  },
-} as const
+const definition = { Make: jsonRpc('/halles.demo.v1.Demo/Make', 'make') }
 
 type Ports = { http: number; grpc: number }
 
@@ -183,21 +171,27 @@ test('a server whose readiness nobody looks at does not wait', async () => {
   await waiting
 })
 
-test('a wait for quiet begins anew with each request and has an end', async () => {
+test('a wait for quiet begins anew with each request and has an end', async (t) => {
+  let nowMs = 0
+  t.mock.method(performance, 'now', () => nowMs)
   const lameDuck = createLameDuck({ quietMs: 200 })
   lameDuck.probed()
   let [requests, isOver] = [0, false]
+  const many = Promise.withResolvers<void>()
   const busy = setInterval(() => {
     requests += 1
     lameDuck.requested()
+    // Longer than the quiet period, several times over.
+    if (requests > 100) many.resolve()
   }, 5)
+  t.after(() => clearInterval(busy))
   const waiting = lameDuck.wait().then(() => {
     isOver = true
   })
-  await eventually(() => requests > 20, { intervalMs: 1 })
+  await many.promise
   assert.equal(isOver, false)
+  nowMs = 60_000
   await waiting
-  clearInterval(busy)
 })
 
 test('who is in a hurry leaves out the draining', async () => {

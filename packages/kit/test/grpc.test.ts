@@ -7,26 +7,16 @@ import { fromGrpcStatus, toGrpcStatus } from '../src/grpc-status.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { eventually, silentLogger } from '../src/testing.ts'
 import { currentTrace, newTrace, remainingMs, runWithContext } from '../src/trace.ts'
+import { jsonRpc } from './json-rpc.ts'
 
 type Demo = {
   reserveStock: { request: { what: string }; reply: { said: string } }
   wait: { request: { what: string }; reply: { said: string } }
 }
 
-const write = (value: unknown) => Buffer.from(JSON.stringify(value))
-const read = (bytes: Buffer) => JSON.parse(bytes.toString())
-const rpc = (name: string) => ({
-  path: `/halles.demo.v1.Demo/${name}`,
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: write,
-  requestDeserialize: read,
-  responseSerialize: write,
-  responseDeserialize: read,
-})
 const definition = {
-  ReserveStock: { ...rpc('ReserveStock'), originalName: 'reserveStock' },
-  Wait: { ...rpc('Wait'), originalName: 'wait' },
+  ReserveStock: jsonRpc('/halles.demo.v1.Demo/ReserveStock', 'reserveStock'),
+  Wait: jsonRpc('/halles.demo.v1.Demo/Wait', 'wait'),
 }
 const internalSecret = 'the secret between services'
 const metrics = createMetrics({ service: 'demo' })

@@ -1,5 +1,5 @@
 import { AppError, type ErrorKind, errorTable, type Problem } from '@halles/kit/errors'
-import { internalAuthorization } from '@halles/kit/tokens'
+import { internalAuthorization } from '@halles/kit/internal-secret'
 import { currentTrace } from '@halles/kit/trace'
 import type { Upstream } from './upstream.ts'
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import asyncapi from '@halles/contracts/asyncapi.json' with { type: 'json' }
 import type { Operations } from '@halles/contracts/gen/http/gateway'
 import type { HttpServer } from '@halles/kit/http-server'
 import { type OpenapiDocument, renderDocs } from './docs.ts'
@@ -11,7 +12,7 @@ sans-serif;max-width:36rem;margin:12vh auto;padding:0 1.5rem}a{color:#0b6b43}</s
 
 const welcome = page(
   'Halles is open',
-  '<p>The API is at <code>/api/v1</code>. Read <a href="/docs">its documentation</a>, or take <a href="/openapi.json">the OpenAPI document</a>.</p>',
+  '<p>The API is at <code>/api/v1</code>. Read <a href="/docs">its documentation</a>, or take <a href="/openapi.json">the OpenAPI document</a>; the messages are in <a href="/asyncapi.json">the AsyncAPI document</a>.</p>',
 )
 const paid = page(
   'Thank you',
@@ -31,6 +32,7 @@ export function addPages(app: HttpServer<Operations>['fastify'], document: Opena
     '/': { type: html, body: welcome },
     '/docs': { type: html, body: docs },
     '/openapi.json': { type: 'application/json; charset=utf-8', body: json },
+    '/asyncapi.json': { type: 'application/json; charset=utf-8', body: JSON.stringify(asyncapi) },
     '/checkout/return': { type: html, body: paid },
     '/checkout/cancelled': { type: html, body: notPaid },
   }

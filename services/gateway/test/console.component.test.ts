@@ -15,6 +15,7 @@ import { createApp } from '../src/app.ts'
 import { loadGatewayConfig } from '../src/config.ts'
 import { aReport } from './system/reports.ts'
 import { startStackSocket } from './system/stack-socket.ts'
+import { fetchUnshed } from './unshed.ts'
 
 const internalSecret = 'x'.repeat(32)
 const operator = uuidv7()
@@ -97,7 +98,7 @@ describe('behind the console', () => {
 
   function ask(path: string, options: { as?: string; gateway?: 0 | 1; body?: object } = {}) {
     const { as = 'operator', gateway = 0, body } = options
-    return fetch(`http://127.0.0.1:${apps[gateway]?.port()}/api/v1/system${path}`, {
+    return fetchUnshed(`http://127.0.0.1:${apps[gateway]?.port()}/api/v1/system${path}`, () => ({
       method: body ? 'POST' : 'GET',
       headers: {
         authorization: authority.bearer(operator, [as]),
@@ -105,7 +106,15 @@ describe('behind the console', () => {
       },
       ...(body && { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(10_000),
-    })
+    }))
+  }
+
+  /** What an answer says, which is that of all being well. */
+  async function told<T>(path: string, options: { gateway?: 0 | 1 } = {}): Promise<T> {
+    const answer = await ask(path, options)
+    const text = await answer.text()
+    assert.equal(answer.status, 200, text)
+    return JSON.parse(text) as T
   }
 
   async function* watch(options: { gateway?: 0 | 1 } = {}): AsyncGenerator<SystemPicture> {
@@ -124,9 +133,15 @@ describe('behind the console', () => {
     }
   }
 
-  /** The first picture of which that is true. */
-  async function pictureWith(isMeant: (picture: SystemPicture) => boolean): Promise<SystemPicture> {
-    for await (const picture of watch()) if (isMeant(picture)) return picture
+  /** The first picture of which that is true; `meanwhile` is done after each that is not. */
+  async function pictureWith(
+    isMeant: (picture: SystemPicture) => boolean,
+    meanwhile: () => Promise<void> = async () => undefined,
+  ): Promise<SystemPicture> {
+    for await (const picture of watch()) {
+      if (isMeant(picture)) return picture
+      await meanwhile()
+    }
     throw new Error('The pictures ended.')
   }
 
@@ -148,26 +163,25 @@ describe('behind the console', () => {
 
   test('the requests of shoppers are on the arrows', async () => {
     const client = { from: 'client', to: 'gateway' }
-    let isOver = false
-    const shopping = (async () => {
-      while (!isOver) await fetch(`http://127.0.0.1:${apps[0]?.port()}/api/v1/products`)
-    })()
-    const found = await pictureWith(({ arrows }) =>
-      arrows.some(
-        ({ from, to, perSecond }) => from === client.from && to === client.to && perSecond > 0,
-      ),
-    ).finally(() => {
-      isOver = true
-    })
-    await shopping
+    const products = `http://127.0.0.1:${apps[0]?.port()}/api/v1/products`
+    // A few for each picture: who asks without a pause spends what the rates allow to this address.
+    const shop = async () => {
+      for (let count = 0; count < 5; count += 1) await (await fetch(products)).body?.cancel()
+    }
+    const found = await pictureWith(
+      ({ arrows }) =>
+        arrows.some(
+          ({ from, to, perSecond }) => from === client.from && to === client.to && perSecond > 0,
+        ),
+      shop,
+    )
     assert.ok(found.arrows.some(({ from, to }) => from === 'gateway' && to === 'products'))
   })
 
   test('an instance tells its numbers and its last errors, at whichever gateway one asks', async () => {
     const found = await eventually(
       async () => {
-        const answer = await ask('/instances/carts-1')
-        const instance = (await answer.json()) as SystemInstance
+        const instance = await told<SystemInstance>('/instances/carts-1')
         assert.ok(instance.points.some(({ figures }) => (figures.requestsPerSecond ?? 0) > 0))
         return instance
       },
@@ -178,7 +192,7 @@ describe('behind the console', () => {
       found.problems.map(({ code, message }) => [code, message]),
       [['LATE', 'It was late.']],
     )
-    const other = (await (await ask('/instances/carts-1', { gateway: 1 })).json()) as SystemInstance
+    const other = await told<SystemInstance>('/instances/carts-1', { gateway: 1 })
     assert.ok(other.points.length >= found.points.length)
     const unknown = await ask('/instances/nobody-1')
     assert.equal(unknown.status, 404)
@@ -186,7 +200,7 @@ describe('behind the console', () => {
   })
 
   test('the architecture is that of the contracts', async () => {
-    const { nodes, edges } = (await (await ask('/architecture')).json()) as SystemArchitecture
+    const { nodes, edges } = await told<SystemArchitecture>('/architecture')
     const ids = nodes.map(({ id }) => id)
     for (const { from, to } of edges) assert.ok(ids.includes(from) && ids.includes(to))
     assert.ok(
@@ -197,7 +211,7 @@ describe('behind the console', () => {
   })
 
   test('the state of the system tells the breaker of each instance', async () => {
-    const { instances } = (await (await ask('')).json()) as SystemState
+    const { instances } = await told<SystemState>('')
     const services = instances.filter(({ service }) => service !== 'gateway')
     assert.ok(services.length > 0 && services.every(({ breaker }) => breaker === 'closed'))
   })

@@ -1,14 +1,12 @@
 import { createMetrics } from '@halles/kit/metrics'
-import { eventually, silentLogger } from '@halles/kit/testing'
+import { silentLogger } from '@halles/kit/testing'
 import { createCache } from '../src/cache.ts'
 import type { WholeAnswer } from '../src/cacheable.ts'
 import { type CatalogueCache, createCatalogueCache, type Fetch } from '../src/catalogue-cache.ts'
 import { createPurges, type Purges } from '../src/purges.ts'
-import { createRedis, type Redis } from '../src/redis.ts'
+import type { Redis } from '../src/redis.ts'
 import { createSharedCache, type SharedCache } from '../src/shared-cache.ts'
-
-// A machine that is busy with other tests must not be taken for a Redis that is away.
-const patienceMs = 1_000
+import { connectRedis } from './redis-server.ts'
 
 export type TestGateway = {
   redis: Redis
@@ -31,14 +29,12 @@ export async function createTestGateway(options: {
 }): Promise<TestGateway> {
   const { url, rule } = options
   const logger = silentLogger()
-  const redis = createRedis({ url, logger, limitMs: patienceMs })
-  await redis.start()
+  const redis = await connectRedis(url)
   const cache = createCache({ maxBytes: 1_000_000 })
   const run = options.run?.(redis) ?? redis.run
   const shared = createSharedCache({ redis: { space: redis.space, run }, logger })
   const catalogue = createCatalogueCache({ cache, shared, onRefreshFailed: () => undefined })
   const purges = createPurges({ cache, shared, metrics: createMetrics({ service: 'test' }) })
-  await eventually(() => redis.space() !== undefined)
   return {
     ...{ redis, shared, catalogue, purges },
     get: async (key, fetch) =>

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import { after, before, test } from 'node:test'
 import { priceChanged } from '@halles/contracts/gen/messages/products'
 import { createMessage } from '@halles/contracts/message'
@@ -14,40 +13,7 @@ import {
 } from '@halles/kit/testing'
 import { createApp } from '../src/app.ts'
 import { loadGatewayConfig } from '../src/config.ts'
-
-type Serve = (request: IncomingMessage, response: ServerResponse) => void
-
-/** A service whose behaviour a test sets. */
-async function startNeighbour() {
-  let serve: Serve = (_request, response) => response.writeHead(404).end()
-  const seen: IncomingMessage[] = []
-  const server = createServer((request, response) => {
-    if (request.url === '/internal/v1/policy') {
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{"roles":[]}')
-      return
-    }
-    if (request.url === '/readyz') {
-      response.writeHead(200).end()
-      return
-    }
-    seen.push(request)
-    serve(request, response)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://127.0.0.1:${port}`,
-    seen,
-    behave(next: Serve) {
-      seen.length = 0
-      serve = next
-    },
-    stop: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
+import { type Serve, startNeighbour } from './neighbour.ts'
 
 let broker: TestDatabase
 let neighbour: Awaited<ReturnType<typeof startNeighbour>>

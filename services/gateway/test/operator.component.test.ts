@@ -17,6 +17,7 @@ import {
 import { startTokenAuthority, type TokenAuthority } from '@halles/kit/testing-authority'
 import { createApp } from '../src/app.ts'
 import { loadGatewayConfig } from '../src/config.ts'
+import { fetchUnshed } from './unshed.ts'
 
 const internalSecret = 'x'.repeat(32)
 const operator = uuidv7()
@@ -128,14 +129,14 @@ describe('what an operator does', () => {
     path: string,
     { as = 'operator', body }: { as?: string; body?: object } = {},
   ): Promise<Answer> {
-    const answer = await fetch(`http://127.0.0.1:${app.port()}/api/v1/system${path}`, {
+    const answer = await fetchUnshed(`http://127.0.0.1:${app.port()}/api/v1/system${path}`, () => ({
       method,
       headers: {
         authorization: authority.bearer(operator, [as]),
         ...(body && { 'content-type': 'application/json' }),
       },
       ...(body && { body: JSON.stringify(body) }),
-    })
+    }))
     const text = await answer.text()
     return {
       status: answer.status,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { eventually } from '@halles/kit/testing'
 import type { Redis } from '../src/redis.ts'
 import { purgeTags } from '../src/shared-cache-scripts.ts'
@@ -9,14 +9,9 @@ import {
   productAnswer,
   type TestGateway,
 } from './edge-cache-harness.ts'
-import { missingRedis, startRedisServer } from './redis-server.ts'
+import { missingRedis, useRedisServer } from './redis-server.ts'
 
-let server: Awaited<ReturnType<typeof startRedisServer>>
-before(async () => {
-  if (!missingRedis) server = await startRedisServer()
-})
-after(() => server?.stop())
-
+const server = useRedisServer()
 // Short enough that answers grow stale and old within an interleaving.
 const rule = { maxAgeSeconds: 0.01, staleWhileRevalidateSeconds: 0.01, staleIfErrorSeconds: 30 }
 // Some at once, which get in each other's way as shoppers do.
@@ -113,7 +108,7 @@ test('a gateway that has seen a price change never shows an older price', {
   t.diagnostic(`HALLES_TEST_SEED=${seed}`)
   const random = createRandom(seed)
   const pick = <T>(of: readonly T[]) => of[Math.floor(random() * of.length)] as T
-  const create = () => createTestGateway({ url: server.url, rule, run: unruly(random) })
+  const create = () => createTestGateway({ url: server().url, rule, run: unruly(random) })
   const gateways = [await create(), await create()]
   t.after(() => Promise.all(gateways.map(({ stop }) => stop())))
   for (const { purges } of gateways) purges.begin()

@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually, freePort } from '@halles/kit/testing'
+import { after, before } from 'node:test'
+import { eventually, freePort, silentLogger } from '@halles/kit/testing'
 import { createClient } from '@redis/client'
+import { createRedis, type Redis } from '../src/redis.ts'
 
 const isInstalled = spawnSync('redis-server', ['--version']).status === 0
 
@@ -13,6 +15,32 @@ const isInstalled = spawnSync('redis-server', ['--version']).status === 0
 export const missingRedis = isInstalled ? false : 'redis-server is not installed'
 
 export const redisPassword = 'a-password-for-tests'
+
+// A machine that is busy with other tests must not be taken for a Redis that is away.
+const patienceMs = 1_000
+
+/** Starts a Redis for the tests of a file, where it is installed, and returns how to get at it. */
+export function useRedisServer(): () => RedisServer {
+  let server: RedisServer | undefined
+  before(async () => {
+    if (!missingRedis) server = await startRedisServer()
+  })
+  after(() => server?.stop())
+  return () => {
+    if (!server) throw new Error('There is no Redis before the first test, nor where none can be.')
+    return server
+  }
+}
+
+/** The connection of one gateway, once it stands. */
+export async function connectRedis(url: string): Promise<Redis> {
+  const redis = createRedis({ url, logger: silentLogger(), limitMs: patienceMs })
+  await redis.start()
+  await eventually(() => redis.space() !== undefined)
+  return redis
+}
+
+export type RedisServer = Awaited<ReturnType<typeof startRedisServer>>
 
 /** A Redis of one test file, which may be killed, frozen and started again with what it saved. */
 export async function startRedisServer() {

@@ -1,23 +1,18 @@
 import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { createLogger } from '@halles/kit/logging'
 import { eventually, silentLogger } from '@halles/kit/testing'
 import { createRedis, createScript } from '../src/redis.ts'
-import { missingRedis, redisPassword, startRedisServer } from './redis-server.ts'
+import { missingRedis, redisPassword, useRedisServer } from './redis-server.ts'
 
-let server: Awaited<ReturnType<typeof startRedisServer>>
-before(async () => {
-  if (!missingRedis) server = await startRedisServer()
-})
-after(() => server?.stop())
-
+const server = useRedisServer()
 const skip = missingRedis
 const swap = createScript(
   `local old = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) return old or 0`,
 )
 
-async function connect(url = server.url, logger = silentLogger()) {
+async function connect(url = server().url, logger = silentLogger()) {
   const redis = createRedis({ url, logger, limitMs: 500 })
   await redis.start()
   return redis
@@ -49,14 +44,14 @@ test('after a kill and a restart another space begins', { skip }, async (t) => {
   await isThere(redis)
   const space = redis.space()
   await redis.run(swap, ['kept'], ['before'])
-  await server.command('SAVE')
-  await server.kill()
+  await server().command('SAVE')
+  await server().kill()
   await eventually(() => redis.space() === undefined)
   assert.equal(await redis.run(swap, ['kept'], [1]), undefined)
-  await server.start()
+  await server().start()
   await isThere(redis)
   assert.notEqual(redis.space(), space)
-  assert.equal(String(await server.command('DBSIZE')) !== '0', true, 'the snapshot was loaded')
+  assert.equal(String(await server().command('DBSIZE')) !== '0', true, 'the snapshot was loaded')
   assert.equal(await redis.run(swap, ['kept'], ['after']), 0, 'what it held is not found')
 })
 
@@ -65,8 +60,8 @@ test('a frozen Redis is not asked again until it answers', { skip }, async (t) =
   t.after(() => redis.stop())
   await isThere(redis)
   const space = redis.space()
-  server.freeze()
-  t.after(() => server.thaw())
+  server().freeze()
+  t.after(() => server().thaw())
   assert.equal(await redis.run(swap, ['f'], [1]), undefined)
   assert.equal(redis.space(), undefined)
   let isSettled = false
@@ -78,7 +73,7 @@ test('a frozen Redis is not asked again until it answers', { skip }, async (t) =
   await new Promise(setImmediate)
   assert.equal(isSettled, true)
   assert.equal(await next, undefined)
-  server.thaw()
+  server().thaw()
   await isThere(redis)
   assert.equal(redis.space(), space)
   assert.deepEqual(await redis.run(swap, ['f'], [3]), Buffer.from('1'), 'the late one was run')
@@ -88,7 +83,7 @@ test('a connection that the other side forgot is opened anew', { skip }, async (
   const redis = await connect()
   t.after(() => redis.stop())
   await isThere(redis)
-  await server.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  await server().command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
   await eventually(async () => (await redis.run(swap, ['k'], [1])) !== undefined)
 })
 
@@ -101,7 +96,7 @@ test('the log tells of a Redis that refuses, without the password', { skip }, as
     },
   })
   const logger = createLogger({ service: 'gateway', instance: 't', level: 'debug', destination })
-  const redis = await connect(server.url.replace(redisPassword, 'not-the-password'), logger)
+  const redis = await connect(server().url.replace(redisPassword, 'not-the-password'), logger)
   t.after(() => redis.stop())
   await eventually(() => assert.match(log, /WRONGPASS/))
   assert.equal(log.includes('not-the-password'), false)

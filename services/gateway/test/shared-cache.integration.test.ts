@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, type TestContext, test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { eventually } from '@halles/kit/testing'
 import type { WholeAnswer } from '../src/cacheable.ts'
 import {
@@ -8,20 +8,15 @@ import {
   productAnswer,
   type TestGateway,
 } from './edge-cache-harness.ts'
-import { missingRedis, startRedisServer } from './redis-server.ts'
+import { missingRedis, useRedisServer } from './redis-server.ts'
 
-let server: Awaited<ReturnType<typeof startRedisServer>>
-before(async () => {
-  if (!missingRedis) server = await startRedisServer()
-})
-after(() => server?.stop())
-
+const server = useRedisServer()
 const skip = missingRedis
 const rule = { maxAgeSeconds: 30, staleWhileRevalidateSeconds: 60, staleIfErrorSeconds: 600 }
 const neverAsked = () => assert.fail('the service was asked')
 
 async function join(t: TestContext, options = { rule }): Promise<TestGateway> {
-  const gateway = await createTestGateway({ url: server.url, ...options })
+  const gateway = await createTestGateway({ url: server().url, ...options })
   t.after(gateway.stop)
   gateway.purges.begin()
   await eventually(() => gateway.shared.isUsable())
@@ -37,11 +32,11 @@ function aKey(): string {
 
 /** Waits until an answer, which is stored behind the reader's back, is there for the others. */
 async function isShared(key: string): Promise<void> {
-  await eventually(async () => Number(await server.command('EXISTS', await nameOf(key))) === 1)
+  await eventually(async () => Number(await server().command('EXISTS', await nameOf(key))) === 1)
 }
 
 async function nameOf(key: string): Promise<string> {
-  const [name = ''] = (await server.command('KEYS', `*:entry:${key}`)) as string[]
+  const [name = ''] = (await server().command('KEYS', `*:entry:${key}`)) as string[]
   return name
 }
 
@@ -97,8 +92,8 @@ test('where an answer cannot be shared each gateway asks without waiting', { ski
   assert.equal((await one.get(key, missing)).kind, 'uncacheable')
   const lock = `*:lock:${key}`
   await eventually(async () => {
-    const [name = ''] = (await server.command('KEYS', lock)) as string[]
-    return (await server.command('GET', name)) === 'pass'
+    const [name = ''] = (await server().command('KEYS', lock)) as string[]
+    return (await server().command('GET', name)) === 'pass'
   })
   assert.equal((await other.get(key, missing)).kind, 'uncacheable')
 })
@@ -158,9 +153,9 @@ test('a gateway that starts where nobody watched trusts nothing', { skip }, asyn
   await one.get(key, async () => productAnswer('old'))
   await isShared(key)
   await one.stop()
-  const [watch = ''] = (await server.command('KEYS', '*:watch')) as string[]
+  const [watch = ''] = (await server().command('KEYS', '*:watch')) as string[]
   // As when its time was over.
-  await server.command('DEL', watch)
+  await server().command('DEL', watch)
   const other = await join(t)
   assert.equal((await other.get(key, async () => productAnswer('new'))).kind, 'stored')
 })
@@ -171,8 +166,8 @@ test('what Redis evicts is never a reason to show an old answer', { skip }, asyn
   await one.get(key, async () => productAnswer('old'))
   await isShared(key)
   await one.purges.apply(anEvent(), ['product:1'])
-  const [root = ''] = (await server.command('KEYS', '*:root')) as string[]
-  await server.command('DEL', root)
+  const [root = ''] = (await server().command('KEYS', '*:root')) as string[]
+  await server().command('DEL', root)
   assert.equal((await one.get(key, async () => productAnswer('new'))).kind, 'stored')
 })
 
@@ -230,14 +225,14 @@ test('a killed Redis costs nobody an answer, and what it held is not trusted aga
   const [key, next] = [aKey(), aKey()]
   await one.get(key, async () => productAnswer('old'))
   await isShared(key)
-  await server.command('SAVE')
-  await server.kill()
+  await server().command('SAVE')
+  await server().kill()
   await eventually(() => !one.shared.isUsable())
   assert.equal((await one.get(key, neverAsked)).kind, 'hit')
   assert.equal((await one.get(next, async () => productAnswer('tea'))).kind, 'stored')
   await one.purges.apply(anEvent(), ['product:1'])
   // It comes back with its snapshot, in which nothing was purged.
-  await server.start()
+  await server().start()
   await eventually(() => one.shared.isUsable())
   assert.equal((await one.get(key, async () => productAnswer('new'))).kind, 'stored')
   const other = await join(t)
@@ -252,12 +247,12 @@ test('a purge that a frozen Redis cannot confirm keeps the gateway from it until
   const key = aKey()
   await one.get(key, async () => productAnswer('old'))
   await isShared(key)
-  server.freeze()
-  t.after(() => server.thaw())
+  server().freeze()
+  t.after(() => server().thaw())
   await one.purges.apply(anEvent(), ['product:1'])
   assert.equal(one.shared.isUsable(), false)
   assert.equal((await one.get(key, async () => productAnswer('new'))).kind, 'stored')
-  server.thaw()
+  server().thaw()
   await eventually(() => one.shared.isUsable())
   one.forget()
   const found = await one.get(key, async () => productAnswer('newest'))
@@ -269,11 +264,11 @@ test('after more purges than are remembered nothing shared is trusted', { skip }
   const key = aKey()
   await one.get(key, async () => productAnswer('old', 'product:7'))
   await isShared(key)
-  server.freeze()
-  t.after(() => server.thaw())
+  server().freeze()
+  t.after(() => server().thaw())
   await one.purges.apply(anEvent(), ['product:7'])
   for (let n = 0; n < 600; n += 1) await one.purges.apply(anEvent(), ['product:8'])
-  server.thaw()
+  server().thaw()
   await eventually(() => one.shared.isUsable())
   one.forget()
   assert.equal((await one.get(key, async () => productAnswer('new', 'product:7'))).kind, 'stored')

@@ -1,31 +1,20 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { eventually, silentLogger } from '@halles/kit/testing'
+import { test } from 'node:test'
+import { eventually } from '@halles/kit/testing'
 import { createRateLimiter, type Rate } from '../src/rate-limit.ts'
-import { createRedis } from '../src/redis.ts'
 import { createSharedRates } from '../src/shared-rates.ts'
-import { missingRedis, startRedisServer } from './redis-server.ts'
+import { connectRedis, missingRedis, useRedisServer } from './redis-server.ts'
 
-let server: Awaited<ReturnType<typeof startRedisServer>>
-before(async () => {
-  if (!missingRedis) server = await startRedisServer()
-})
-after(() => server?.stop())
-
+const server = useRedisServer()
 const skip = missingRedis
 // Refilled so slowly that nothing comes back during a test.
 const slow: Rate = { perSecond: 0.001, burst: 40 }
 const rates = { exact: slow, batched: slow, quick: { perSecond: 100, burst: 4 } }
 type Class = keyof typeof rates
 
-// A machine that is busy with other tests must not be taken for a Redis that is away.
-const patienceMs = 1_000
-
 /** The limiter of one gateway, with a connection of its own. */
 async function createGateway() {
-  const redis = createRedis({ url: server.url, logger: silentLogger(), limitMs: patienceMs })
-  await redis.start()
-  await eventually(() => redis.space() !== undefined)
+  const redis = await connectRedis(server().url)
   const shared = createSharedRates(redis)
   const limit = createRateLimiter<Class>({ rates, factor: 1, exact: ['exact', 'quick'], shared })
   return {
@@ -93,14 +82,14 @@ test('two gateways go on from what both have left in any other class', { skip },
 test('a level is forgotten when it would be full again', { skip }, async (t) => {
   const [one] = (await createTwo(t)) as [Gateway, Gateway]
   await one.shared.settle([{ key: 'x', spent: 50, perSecond: 100, burst: 100 }])
-  const keys = (await server.command('KEYS', '*:rate:x')) as string[]
-  const leftMs = Number(await server.command('PTTL', keys[0] ?? ''))
+  const keys = (await server().command('KEYS', '*:rate:x')) as string[]
+  const leftMs = Number(await server().command('PTTL', keys[0] ?? ''))
   assert.ok(leftMs > 0 && leftMs <= 1_500)
 })
 
 for (const [what, stop, start] of [
-  ['killed', () => server.kill(), () => server.start()],
-  ['frozen', () => server.freeze(), () => server.thaw()],
+  ['killed', () => server().kill(), () => server().start()],
+  ['frozen', () => server().freeze(), () => server().thaw()],
 ] as const) {
   test(`while Redis is ${what} each gateway counts by itself, and together again afterwards`, {
     skip,

@@ -9,6 +9,7 @@ import { answers, probeHaproxy } from '../brokers/probes.ts'
 import { runTool } from '../brokers/run-tool.ts'
 import { readText } from '../files.ts'
 import { signalProcess } from '../processes.ts'
+import { runningServers } from './admin-socket.ts'
 import { type HaproxySettings, haproxyConfiguration } from './configuration.ts'
 
 /** One gateway that takes requests. */
@@ -33,6 +34,8 @@ export type Haproxy = KeptBroker & {
   setGateways(gateways: readonly GatewayAddress[]): Promise<void>
   /** Reads the certificate anew. */
   reload(): Promise<void>
+  /** The gateways that get requests now: listed, and well by HAProxy's own checks. */
+  usedGateways(): Promise<string[]>
 }
 
 // A new process with a handful of servers is there in 50 ms; a busy machine takes its time.
@@ -95,8 +98,8 @@ export async function createHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   }
 
   // One after the other: each waits for its own revision.
-  let last: Promise<void> = Promise.resolve()
-  const inTurn = (work: () => Promise<void>) => {
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = last.then(work)
     last = turn.catch(() => undefined)
     return turn
@@ -115,6 +118,7 @@ export async function createHaproxy(options: HaproxyOptions): Promise<Haproxy> {
         await write(listed)
         await apply()
       }),
+    usedGateways: () => inTurn(() => runningServers(options.adminSocket)),
   }
 }
 

@@ -29,19 +29,21 @@ export function sendCrowd({ ask, status }: CrowdQuestion, rounds: () => number) 
      * @param options.isAway nobody may have been served.
      * @param options.makesWait the part is silent: before it, or its silence, decided any of the
      *   answers, all other pages must have been asked for and have been there.
+     * @returns false when the part should have made people wait, but it was known already that it
+     *   does not answer: on a busy machine the probes may tell before anybody gets there.
      */
-    async disperses(options: { isAway: boolean; makesWait: boolean }): Promise<void> {
+    async disperses(options: { isAway: boolean; makesWait: boolean }): Promise<boolean> {
       const settled = await settling
       for (const { answer } of settled) {
         if (options.isAway || answer.status !== status) assertAway(answer)
       }
-      if (!options.makesWait) return
-      // On a busy machine the probes may have told before anybody got there: then nobody waited.
+      if (!options.makesWait) return true
       const waited = settled.filter(({ answer }) => hasWaited(answer))
       assert.ok(
         waited.every((each) => each.rounds > 0),
         'The other pages waited for the part.',
       )
+      return waited.length > 0
     },
   }
 }

@@ -1,4 +1,4 @@
-import { internalAuthorization } from '@halles/kit/tokens'
+import { internalAuthorization } from '@halles/kit/internal-secret'
 import { type VitalsReport, vitalsPath } from '@halles/kit/vitals'
 import { Agent } from 'undici'
 
