@@ -1,6 +1,14 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { readLock } from '../../stack/image/src/packages.ts'
 import type { Report } from '../../stack/src/report.ts'
 import { runProgram } from './tools.ts'
@@ -59,7 +67,12 @@ async function makeBase(debian: string, name: string): Promise<void> {
   )
   writeFileSync(join(debian, 'etc/group'), 'root:x:0:\nnonroot:x:65532:\n')
   const own = ['/etc/passwd', '/etc/group', '/etc/ssl/certs/ca-certificates.crt']
-  const wanted = [...new Set([...files, ...own])].map((path) => `.${path}`)
+  // Debian's packages name /lib, which is a link: a file is packed where it really is.
+  const real = [...files, ...own].map((path) => {
+    const parent = realpathSync(join(debian, dirname(path)))
+    return `./${relative(debian, join(parent, basename(path)))}`
+  })
+  const wanted = [...new Set([...real, './lib', './lib64'])]
   await importImage(debian, ['--no-recursion', ...wanted], name)
 }
 

@@ -43,8 +43,8 @@ const confined = [
   ...['--cap-drop', 'all', '--security-opt', 'no-new-privileges'],
   ...['--memory', '512m', '--pids-limit', '200'],
 ]
-// Eleven processes on two cores, which bring their databases up to date meanwhile.
-const readyLimitMs = 120_000
+// Twelve containers on two cores.
+const readyLimitMs = 240_000
 // A service's own drain ends after 10 s.
 const stopSeconds = 30
 
@@ -95,7 +95,9 @@ async function start(
   await run('migrate', Object.fromEntries(urls), [image, 'migrate', ...parts])
   for (const { part, id } of instances) {
     const data = part.name === 'stripe-sandbox' ? ['--volume', '/data'] : []
-    await run(id, environments[id] ?? {}, ['--detach', ...data, image, part.name])
+    // A part that does not reach its servers in time ends, to be started again.
+    const again = ['--detach', '--restart', 'on-failure:5']
+    await run(id, environments[id] ?? {}, [...again, ...data, image, part.name])
   }
   const isWell = async (id: string, check: 'health' | 'ready') => {
     const main = '/halles/dist/stack/image/src/main.js'

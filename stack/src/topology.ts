@@ -114,6 +114,7 @@ export const parts: readonly Part[] = [
     settings: ({ secrets }) => ({
       SIGNING_KEY_SECRET: secrets.signingKeySecret,
       CREDENTIALS_PRIVATE_KEYS: JSON.stringify(secrets.credentialsKeys),
+      ...(secrets.signingKeysSince ? { SIGNING_KEYS_SINCE: secrets.signingKeysSince } : {}),
     }),
   }),
   service('rbac', { calls: [], stage: 1, settings: admin }),

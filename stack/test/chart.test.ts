@@ -201,7 +201,7 @@ test('a manifest that Kubernetes would refuse is refused by its schemas', { skip
   const service = manifests.find(({ kind }) => kind === 'Service')
   assert.ok(service)
   const misspelled: Manifest = { ...service, spec: { ...service.spec, sessionAffinitee: 'None' } }
-  const [found] = await schemaFaults(validator, { faulty: [misspelled] })
+  const [found] = await schemaFaults(validator, [misspelled])
   assert.match(found ?? '', /sessionAffinitee/)
 })
 

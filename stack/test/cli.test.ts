@@ -85,6 +85,12 @@ describe('the command line', () => {
       const { code, out } = await halles([...name.split(' '), '--help'])
       assert.equal(code, 0)
       for (const option of Object.keys(options)) assert.ok(out.includes(`--${option}`), option)
+      assert.match(out, /^Example: npm run halles -- /m)
+      assert.match(out, /^Exits 0 when it is done, 1 when .*, 2 when called wrongly\.$/m)
+    }
+    for (const { name, words, example } of commands) {
+      const needsWords = words.some((word) => word.startsWith('<'))
+      assert.ok(!needsWords || example !== undefined, `${name}: an example`)
     }
     assert.equal((await halles(['dead-letters', '--help'])).code, 0)
     assert.deepEqual(asked, [])

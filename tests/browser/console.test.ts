@@ -66,7 +66,7 @@ describeInBrowser('the console', (world) => {
     await opened.locator('input[name="email"]').fill(email ?? '')
     await opened.locator('input[name="password"]').fill(password ?? '')
     await opened.locator('main form button[type="submit"]').first().click()
-    await opened.waitForURL('**/console')
+    await opened.waitForURL(({ pathname }) => pathname === '/console')
     return opened
   }
 

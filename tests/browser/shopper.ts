@@ -77,5 +77,5 @@ export async function signIn(page: Page, email: string, secret: string): Promise
   await page.getByLabel('E-mail', { exact: true }).fill(email)
   await page.getByLabel('Password', { exact: true }).fill(secret)
   await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-  await page.waitForURL('**/account')
+  await page.waitForURL(({ pathname }) => pathname.endsWith('/account'))
 }

@@ -12,8 +12,8 @@ const modules = {
   'grpc-health-probe': 'github.com/grpc-ecosystem/grpc-health-probe@v0.4.61',
 } as const
 
-// Both have to be compiled, with some hundred packages of others.
-const installLimitMs = 6 * 60_000
+// Each has to be compiled, with some hundred packages of others: a minute or two, once.
+const installLimitMs = 3 * 60_000
 
 export type GoTool = { path: string } | { skip: string }
 

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { after, before, test } from 'node:test'
+import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { descriptor, serviceName } from '@halles/contracts/gen/grpc/orders'
 import { toServiceDefinition } from '@halles/contracts/grpc'
 import { createGrpcServer, type GrpcServerOptions, grpcService } from '@halles/kit/grpc-server'
 import { silentLogger } from '@halles/kit/testing'
 import { findGoTool } from './go-tools.ts'
 
-const internalSecret = 'a secret between services, for tests'
+const internalSecret = 'a-secret-between-services-for-tests'
 const header = `authorization: Internal ${internalSecret}`
 // Both tools start, ask once and end.
 const toolLimitMs = 20_000
@@ -48,6 +49,34 @@ function withTool(tool: typeof grpcurl, title: string, body: (path: string) => P
 
 const address = () => `127.0.0.1:${told.port()}`
 const ask = (path: string, ...args: string[]) => run(path, ['-plaintext', '-H', header, ...args])
+
+/** What a client without any .proto is told, as text: names stand in it as they are. */
+function reflect(version: string, question: Buffer): Promise<string> {
+  const client = new Client(address(), credentials.createInsecure())
+  const metadata = new Metadata()
+  metadata.set('authorization', `Internal ${internalSecret}`)
+  const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`
+  const bytes = (value: Buffer) => value
+  const options = { deadline: Date.now() + toolLimitMs }
+  const call = client.makeBidiStreamRequest(path, bytes, bytes, metadata, options)
+  call.end(question)
+  return new Promise<string>((resolve, reject) => {
+    call.once('data', (answer: Buffer) => resolve(answer.toString('latin1')))
+    call.once('error', reject)
+  }).finally(() => client.close())
+}
+
+const field = (number: number, text: string) =>
+  Buffer.from([(number << 3) | 2, text.length, ...Buffer.from(text)])
+
+for (const version of ['v1', 'v1alpha']) {
+  test(`reflection ${version} names the services and gives the files of a message`, async () => {
+    assert.match(await reflect(version, field(7, '*')), /halles\.orders\.v1\.OrdersService/)
+    const files = await reflect(version, field(4, 'halles.orders.v1.SettlePaymentRequest'))
+    assert.match(files, /halles_orders_v1\.proto.*halles_payments_v1\.proto.*PaymentState/s)
+    assert.match(await reflect(version, field(4, 'halles.orders.v1.Nothing')), /There is none/)
+  })
+}
 
 withTool(grpcurl, 'grpcurl lists what a service serves', async (path) => {
   const { code, out, err } = await ask(path, address(), 'list')

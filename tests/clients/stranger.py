@@ -72,7 +72,16 @@ class Api:
         if body is not None:
             validate(self.document, operation["requestBody"]["content"]["application/json"]["schema"], body)
             data, sent["content-type"] = json.dumps(body).encode(), "application/json"
-        return self.read(name, operation, fetch(method, self.base + path, data, sent))
+        may_repeat = method == "GET" or "idempotency-key" in sent
+        deadline = time.monotonic() + WAIT_LIMIT_S
+        while True:
+            answer = fetch(method, self.base + path, data, sent)
+            status, headers, _ = answer
+            # As the document says: who is busy or away tells when to ask again.
+            is_away = status in (429, 503) and "retry-after" in headers
+            if not (is_away and may_repeat and time.monotonic() < deadline):
+                return self.read(name, operation, answer)
+            time.sleep(int(headers["retry-after"]))
 
     def read(self, name, operation, answer):
         status, headers, text = answer

@@ -22,6 +22,8 @@ export type Parameter = {
   in: 'path' | 'query' | 'header'
   required: boolean
   schema: Schema
+  /** What problems call it, where the document has another name for it. */
+  'x-name'?: string
 }
 
 export type OpenapiOperation = {
@@ -122,14 +124,14 @@ function toRequest(
 }
 
 function parameterFaults(
-  { name, in: place, required }: Parameter,
+  { name, in: place, required, 'x-name': known = name }: Parameter,
   schema: Schema,
   build: Build,
 ): BadRequest[] {
   const bad = (value: string): BadRequest => {
     if (place === 'path') {
       const request = build({ params: { [name]: value } })
-      return { what: `${name} = ${value}`, request, pointer: `/params/${name}` }
+      return { what: `${name} = ${value}`, request, pointer: `/params/${known}` }
     }
     if (place === 'header') {
       const request = build({ headers: { [name]: value } })

@@ -101,6 +101,20 @@ export function purchaseAsTrees(env: Record<string, string>, { topics, queues }:
       assertSent(tree, { from: 'orders', name: events.name, system: topics })
     })
 
+    test('was found in a catalogue whose pages tell how the cache found them', async () => {
+      const ask = () => shop.api.send('listProducts', { query: { limit: 3 } })
+      const answers = [await ask(), await ask(), await ask(), await ask(), await ask()]
+      for (const { headers } of answers) {
+        const id = headers.get('x-request-id') ?? ''
+        const tree = await eventually(() => wholeTree(receiver, id), arrival)
+        const found = tree.roots[0]?.attributes['halles.cache'] ?? ''
+        // Each gateway keeps its own, and what was bought meanwhile changes the page.
+        assert.match(found, /^(hit|stored|stale|renewed|revalidated)$/)
+        if (found === 'hit') assert.equal(tree.spans.length, 1, drawTree(tree).join('\n'))
+        if (found === 'stored') assert.ok(tree.spans.length > 1, drawTree(tree).join('\n'))
+      }
+    })
+
     test('has told who did it and in which version, and nothing of the shopper', () => {
       assert.ok(order.accessToken)
       for (const { resource } of receiver.spans) {

@@ -31,7 +31,7 @@ export function createApp(
   config: Config,
   openPages: () => Promise<Pages> = () => loadPages(config.buildFolder),
 ) {
-  const { host, port, metricsPort, publicUrl, apiUrls, paymentOrigins } = config
+  const { host, port, metricsPort, publicUrl, apiUrls, paymentOrigins, drainQuietMs } = config
   const logger = createLogger({ service, instance: config.instanceId, level: config.logLevel })
   const metrics = createMetrics({ service })
   const lifecycle = createLifecycle({ logger, drainMs })
@@ -54,7 +54,7 @@ export function createApp(
   })
   const server = createHttpServer<Record<never, never>>({
     ...{ service, instance: config.instanceId, routes: {}, host, port },
-    ...{ logger, isReady, maxConnections, intercept: front },
+    ...{ logger, isReady, maxConnections, drainQuietMs, intercept: front },
   })
   metrics.gauge({
     name: 'web_live_streams',

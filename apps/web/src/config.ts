@@ -4,22 +4,22 @@ import {
   integer,
   list,
   loadConfig,
-  secret,
   serviceConfig,
   text,
   url,
 } from '@halles/kit/config'
+import { rotatingSecret } from '@halles/kit/rotating-secrets'
 
-const { host, port, metricsPort, logLevel, instanceId, databaseUrl } = serviceConfig
+const { host, port, metricsPort, logLevel, instanceId, databaseUrl, drainQuietMs } = serviceConfig
 
 const schema = {
-  ...{ host, port, metricsPort, logLevel, instanceId, databaseUrl },
+  ...{ host, port, metricsPort, logLevel, instanceId, databaseUrl, drainQuietMs },
   /** The shop's address as browsers see it; cookies are `Secure` where it is https. */
   publicUrl: url('PUBLIC_URL', { default: 'http://localhost:8080' }),
   /** Gateways: the only part of the platform that this process talks to. */
   apiUrls: addressList('API_URLS', 'http'),
   /** Encrypts the tokens at rest; the same in all replicas. */
-  sessionSecret: secret('SESSION_SECRET'),
+  sessionSecret: rotatingSecret('SESSION_SECRET'),
   /** Where paying leads: a form may end up there. */
   paymentOrigins: list('PAYMENT_ORIGINS', { default: ['https://checkout.stripe.com'] }),
   /** What `npm run build -w apps/web` made. */

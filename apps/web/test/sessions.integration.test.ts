@@ -74,6 +74,16 @@ test('another secret opens nothing, and the session is that of a guest', async (
   assert.deepEqual((await rotated.find(mine.idHash))?.secrets, {})
 })
 
+test('while one secret replaces another, the sessions of both are open', async () => {
+  const mine = await aSession()
+  const next = 'the-next-secret-of-at-least-32-characters'
+  const storeWith = (text: string) => createSessionStore(database.database, createSealer(text))
+  for (const both of [`${secret},${next}`, `${next},${secret}`]) {
+    assert.deepEqual((await storeWith(both).find(mine.idHash))?.secrets, mine.secrets)
+  }
+  assert.deepEqual((await storeWith(next).find(mine.idHash))?.secrets, {})
+})
+
 test('a session that has expired is gone, and is removed in batches', async () => {
   const mine = await aSession()
   await database.database.pool.query(

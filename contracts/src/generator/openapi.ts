@@ -79,7 +79,7 @@ function toBody(route: RouteSource, refer: (schema: Schema) => SchemaObject): Sc
     return { requestBody: { required: true, content } }
   }
   const type = route.bodyType === 'raw' ? 'application/json' : route.bodyType
-  const schema = route.bodyType === 'raw' ? { type: 'object' } : { type: 'string' }
+  const schema = route.bodyType === 'raw' ? { type: 'object' } : { type: 'string', minLength: 1 }
   return { requestBody: { required: true, content: { [type]: { schema } } } }
 }
 
@@ -99,6 +99,12 @@ function toResponses(route: RouteSource, refer: (schema: Schema) => SchemaObject
   }
   responses.default = {
     description: 'A problem, with a stable `code`.',
+    headers: {
+      'Retry-After': {
+        description: 'Seconds after which it is worth asking again; with 429 and 503.',
+        schema: { type: 'integer', minimum: 1 },
+      },
+    },
     content: { 'application/problem+json': { schema: refer('Problem') } },
   }
   return responses

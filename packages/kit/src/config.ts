@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { type AddressKind, parseAddress } from './addresses.ts'
+import { rotatingSecret } from './rotating-secrets.ts'
 
 /** One environment variable: its name and how its text becomes a value. */
 export type Field<T> = {
@@ -35,7 +36,8 @@ export class ConfigError extends Error {
 
 /**
  * Parses every variable of the schema once and freezes the result. For each NAME the file named by
- * NAME_FILE is read when NAME itself is missing (mounted secrets); an empty value counts as missing.
+ * NAME_FILE is read when NAME itself is missing (mounted secrets), 64 KiB at most and without the
+ * white space around its text; an empty value counts as missing.
  * @throws ConfigError listing all faults by variable name.
  */
 export function loadConfig<S extends ConfigSchema>(
@@ -66,11 +68,27 @@ function readField(field: Field<unknown>, env: NodeJS.ProcessEnv): unknown {
   throw new Error('is missing.')
 }
 
+// A chain of certificates has some KB; more is no secret but another file.
+const maxFileBytes = 65_536
+
 function readSecretFile(path: string, variable: string): string {
+  const refuse = (why: string, cause?: unknown) =>
+    new Error(`cannot be read from the file named by ${variable}${why}.`, { cause })
+  let file: number
   try {
-    return readFileSync(path, 'utf8').trim()
+    // A pipe that nobody writes to would be waited for.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (cause) {
-    throw new Error(`cannot be read from the file named by ${variable}.`, { cause })
+    throw refuse('', cause)
+  }
+  try {
+    if (!fstatSync(file).isFile()) throw refuse(', which is no plain file')
+    const buffer = Buffer.alloc(maxFileBytes + 1)
+    const length = readSync(file, buffer)
+    if (length > maxFileBytes) throw refuse(`, which is longer than ${maxFileBytes} bytes`)
+    return buffer.toString('utf8', 0, length).trim()
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -255,7 +273,7 @@ export const serviceConfig = {
   kafkaTls: flag('KAFKA_TLS', { default: false }),
   /** Certificates in PEM of who signed the brokers' certificate; else the system's. */
   kafkaTlsCa: optional(text('KAFKA_TLS_CA')),
-  internalSecret: secret('INTERNAL_SECRET'),
+  internalSecret: rotatingSecret('INTERNAL_SECRET'),
   jwksUrls: keySetList('JWKS_URLS'),
   /** Where spans are sent by OTLP over HTTP; without it none are made. */
   otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT', { protocols: ['http:', 'https:'] })),

@@ -29,8 +29,8 @@ export function httpServerFacts(served: {
 export function httpClientFacts(sent: {
   method: string
   peer: string
-  /** `host:port` of the instance. */
-  address?: string | undefined
+  /** The instance: `host:port`, or a URL of no more than that. */
+  address: string
   /** The path pattern, where whoever calls knows it. */
   template?: string | undefined
   status: number | undefined
@@ -43,12 +43,17 @@ export function httpClientFacts(sent: {
     attributes: {
       'http.request.method': method,
       'service.peer.name': peer,
-      'server.address': address,
+      ...serverOf(address),
       'url.template': template,
       'http.response.status_code': status,
     },
     errorType,
   }
+}
+
+function serverOf(address: string): SpanFacts['attributes'] {
+  const [, host, port] = /^(?:\w+:\/\/)?(.*?)(?::(\d+))?$/.exec(address) ?? []
+  return { 'server.address': host, ...(port !== undefined && { 'server.port': Number(port) }) }
 }
 
 // Statuses that blame the server; the others are answers. For a caller every one but OK is an error.

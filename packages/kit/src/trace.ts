@@ -11,13 +11,21 @@ export type Trace = {
   readonly isSampled: boolean
 }
 
+/** A message that is being handled. */
+export type Handled = {
+  readonly id: string
+  readonly correlationId: string
+  /** Set by the inbox, when it was applied before. */
+  isRepeated?: boolean
+}
+
 /** What travels with a request through every call it causes. */
 export type RequestContext = {
   readonly trace: Trace
   /** When the caller stops waiting, on the monotonic clock of `performance.now()`. */
   readonly deadlineAtMs?: number | undefined
   /** The message that is being handled; absent while a request is. */
-  readonly handled?: { readonly id: string; readonly correlationId: string } | undefined
+  readonly handled?: Handled | undefined
   /** Who is told of the spans below; absent when nobody is. */
   readonly tracer?: Tracer | undefined
   /** What the work says of itself in its span; present when that is told. */

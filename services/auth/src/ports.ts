@@ -89,6 +89,8 @@ export type SigningKeyStore = {
    * published. Replicas that try at once add one.
    */
   renew(key: StoredKey, limits: { olderThan: Date; retireOthersAt: Date }): Promise<void>
+  /** Keeps the key's private part as it is encrypted now. */
+  reseal(key: Pick<StoredKey, 'kid' | 'privateKey'>): Promise<void>
 }
 
 export type TokenIssuer = {

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import asyncapi from '@halles/contracts/asyncapi.json' with { type: 'json' }
 import { type Operations, routes } from '@halles/contracts/gen/http/gateway'
 import {
   type PublicRoute,
@@ -20,6 +21,7 @@ import type { OpenapiDocument } from './docs.ts'
 import { createEdgeCache } from './edge-cache.ts'
 import { addOperations } from './http.ts'
 import { createMatcher, createMethodFinder } from './match.ts'
+import { measureMessaging } from './messaging-figures.ts'
 import { addPages } from './pages.ts'
 import { createClientReader, createProxyTest } from './pipeline/client.ts'
 import { createCors } from './pipeline/cors.ts'
@@ -102,6 +104,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     // Anybody reaches this server; the metrics port tells it.
     readVitals: undefined,
   })
+  measureMessaging({ metrics, messaging, logger })
   const { figures: cacheFigures } = cache
   const own = { upstreams, audit, cacheFigures, closing: closing.signal }
   addOperations(server, {
@@ -113,7 +116,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     console: openConsole(runtime, config, own),
     internalSecret: config.internalSecret,
   })
-  addPages(server.fastify, openapi as unknown as OpenapiDocument)
+  addPages(server.fastify, { openapi: openapi as unknown as OpenapiDocument, asyncapi })
   const live = subscribe(messaging, { purges: cache.purges, policy, revocations })
 
   for (const upstream of upstreams.values()) {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import asyncapi from '@halles/contracts/asyncapi.json' with { type: 'json' }
 import type { Operations } from '@halles/contracts/gen/http/gateway'
 import type { HttpServer } from '@halles/kit/http-server'
 import { type OpenapiDocument, renderDocs } from './docs.ts'
@@ -21,18 +20,21 @@ const paid = page(
 const notPaid = page('Not paid', '<p>Nothing was charged. The order waits for its payment.</p>')
 
 /**
- * The gateway's own pages: the OpenAPI document, its readable face, and, where no web server has
+ * The gateway's own pages: the published documents, their readable face, and, where no web server has
  * better ones, a welcome and where a payment returns to.
  */
-export function addPages(app: HttpServer<Operations>['fastify'], document: OpenapiDocument): void {
-  const json = JSON.stringify(document)
-  const docs = renderDocs(document)
+export function addPages(
+  app: HttpServer<Operations>['fastify'],
+  { openapi, asyncapi }: { openapi: OpenapiDocument; asyncapi: object },
+): void {
+  const docs = renderDocs(openapi)
   const html = 'text/html; charset=utf-8'
+  const json = 'application/json; charset=utf-8'
   const pages: Record<string, { type: string; body: string }> = {
     '/': { type: html, body: welcome },
     '/docs': { type: html, body: docs },
-    '/openapi.json': { type: 'application/json; charset=utf-8', body: json },
-    '/asyncapi.json': { type: 'application/json; charset=utf-8', body: JSON.stringify(asyncapi) },
+    '/openapi.json': { type: json, body: JSON.stringify(openapi) },
+    '/asyncapi.json': { type: json, body: JSON.stringify(asyncapi) },
     '/checkout/return': { type: html, body: paid },
     '/checkout/cancelled': { type: html, body: notPaid },
   }

@@ -56,7 +56,7 @@ export function createApp(
   }
   measureFindings(runtime, deps.findings)
   const http = openHttpServer<Operations>(runtime, { routes })
-  servePayments(http, deps)
+  servePayments(http, deps, runtime.metrics)
   const grpc = openGrpcServer(runtime, [paymentsService(deps)])
   lifecycle.add({ name: 'orders client', start: orders.start, stop: orders.close })
   lifecycle.add({ name: 'provider', stop: async () => stripe.close() })

@@ -4,8 +4,9 @@ import {
   type Operations,
   routes,
 } from '@halles/contracts/gen/http/payments'
-import { AppError } from '@halles/kit/errors'
+import { AppError, errorTable } from '@halles/kit/errors'
 import type { HttpServer } from '@halles/kit/http-server'
+import type { Metrics } from '@halles/kit/metrics'
 import { runWithDeadline } from '@halles/kit/trace'
 import { fromCursor, fromProgressCursor, toCursor, toProgressCursor } from './cursors.ts'
 import type { Deps, StoredEvent, StoredFinding } from './ports.ts'
@@ -15,19 +16,36 @@ import { recordRefundSent } from './use-cases/refund-payment.ts'
 
 export { routes }
 
+const webhookOutcomes = ['applied', 'duplicate', 'ignored', 'refused', 'failed'] as const
+
 // The provider waits for some 10 s: what takes longer fails here, so that our answer is the outcome.
 const webhookMs = 9_000
 // A caller's edge waits for 10 s; a page that was begun needs the rest.
 const reconcileMs = 5_000
 
 /** Serves the contract `payments`. */
-export function servePayments(server: HttpServer<Operations>, deps: Deps): void {
+export function servePayments(server: HttpServer<Operations>, deps: Deps, metrics: Metrics): void {
+  const webhooks = metrics.counter({
+    name: 'payments_webhooks_total',
+    help: "The provider's notifications by what became of them: an outcome, refused for good, or failed, so that it comes again.",
+    labels: ['outcome'],
+  })
+  // A counter that first appears with 1 has not grown, to Prometheus.
+  for (const outcome of webhookOutcomes) webhooks.inc({ outcome }, 0)
+
   server.on('receiveStripeWebhook', async ({ rawBody, headers }) => {
     const signature = headers['stripe-signature']
-    const outcome = await runWithDeadline(webhookMs, () =>
-      receiveEvent(deps, { rawBody, signature }),
-    )
-    return { received: true, outcome }
+    try {
+      const outcome = await runWithDeadline(webhookMs, () =>
+        receiveEvent(deps, { rawBody, signature }),
+      )
+      webhooks.inc({ outcome })
+      return { received: true, outcome }
+    } catch (error) {
+      const isFinal = error instanceof AppError && errorTable[error.kind].http < 500
+      webhooks.inc({ outcome: isFinal ? 'refused' : 'failed' })
+      throw error
+    }
   })
 
   server.on('listProviderEvents', async ({ query }) => {

@@ -52,7 +52,7 @@ export function createApp(
   const http = openHttpServer<Operations>(runtime, { routes })
   const { shopCurrency } = config
   serveProducts(http, { ...deps, shopCurrency, wakeImporter: jobs.wakeImporter })
-  const services = [productsService(deps)]
+  const services = [productsService(deps, metrics)]
   const grpc = openGrpcServer(runtime, services)
   consumeOrders(messaging, deps, { logger, metrics })
 

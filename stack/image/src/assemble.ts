@@ -5,6 +5,7 @@ import {
   lutimesSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -52,9 +53,13 @@ function copyBundles(entries: readonly string[], target: string): void {
       cpSync(path, join(target, relative(root, path)), { recursive: true })
     }
   }
-  cpSync(join(root, 'dist/apps/web/build'), join(target, 'dist/apps/web/build'), {
-    recursive: true,
-  })
+  const pages = join(target, 'dist/apps/web/build')
+  cpSync(join(root, 'dist/apps/web/build'), pages, { recursive: true })
+  // The folder that they were built in, which is named by the number of a process, and which nobody
+  // looks for.
+  const server = join(pages, 'server/index.js')
+  const text = readFileSync(server, 'utf8')
+  writeFileSync(server, text.replace(/(\/apps\/web\/build)\.\d+(\/client)/, '$1$2'))
 }
 
 /** Readable by everybody, writable by root alone, and of one time: the same bytes on every machine. */

@@ -16,6 +16,8 @@ export type Programs = {
   openssl: string | undefined
   /** What the tests of the pages look with. */
   chromium: string | undefined
+  /** What the tests of the alerts fire them with; promtool lies beside it. */
+  prometheus: string | undefined
 }
 
 const minJava = 17
@@ -32,6 +34,7 @@ export function findPrograms(): Programs {
     haproxy: findProgram('haproxy'),
     openssl: findProgram('openssl'),
     chromium: findProgram('chromium'),
+    prometheus: findProgram('prometheus'),
   }
 }
 

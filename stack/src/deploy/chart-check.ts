@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { AppError } from '@halles/kit/errors'
 import { stringify } from 'yaml'
 import { expectedCalls, toText } from './arrows.ts'
@@ -65,20 +65,18 @@ export async function chartFaults(
   }
 }
 
-/** What the schemas of Kubernetes find wrong with manifests, by the name of their file. */
+/** What the schemas of Kubernetes find wrong with manifests; what is there twice is asked once. */
 export async function schemaFaults(
   validator: string,
-  manifests: Readonly<Record<string, readonly Manifest[]>>,
+  manifests: readonly Manifest[],
 ): Promise<string[]> {
+  const known = manifests.filter(({ kind }) => !customKinds.includes(kind))
+  const texts = new Set(known.map((manifest) => stringify(manifest)))
   return inTemporaryFolder(async (folder) => {
-    const files = Object.entries(manifests).map(([name, each]) => {
-      const known = each.filter(({ kind }) => !customKinds.includes(kind))
-      const path = join(folder, `${basename(name, '.yaml')}.yaml`)
-      writeFileSync(path, known.map((manifest) => stringify(manifest)).join('---\n'))
-      return path
-    })
+    const path = join(folder, 'manifests.yaml')
+    writeFileSync(path, [...texts].join('---\n'))
     try {
-      const said = await validate(validator, files)
+      const said = await validate(validator, path)
       return said.filter((line) => line.startsWith('WARN'))
     } catch (error) {
       if (error instanceof AppError) return [error.message]

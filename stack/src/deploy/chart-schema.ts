@@ -29,7 +29,7 @@ function object(properties: Record<string, Schema>, required: readonly string[] 
 }
 
 const selector = object({ matchLabels: labels, matchExpressions: { type: 'array' } })
-const peers: Schema = {
+const peersDefinition: Schema = {
   type: 'array',
   items: {
     ...object({
@@ -40,7 +40,8 @@ const peers: Schema = {
     minProperties: 1,
   },
 }
-const somePeers: Schema = { ...peers, minItems: 1 }
+const peers: Schema = { $ref: '#/definitions/peers' }
+const somePeers: Schema = { allOf: [peers, { minItems: 1 }] }
 const amounts = object({ cpu: quantity, memory: quantity })
 const resources = object({ requests: amounts, limits: amounts })
 
@@ -81,6 +82,7 @@ function valuesSchema(): Schema {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     $comment: 'Written by node stack/src/deploy/chart.ts: change chart-schema.ts there.',
+    definitions: { settings: object(settings), peers: peersDefinition },
     ...object(
       {
         global: { type: 'object' },
@@ -98,8 +100,10 @@ function valuesSchema(): Schema {
         trustedProxies: texts,
         clusterDomain: name,
         env: environment,
-        defaults: object(settings),
-        services: object(Object.fromEntries(services.map((each) => [each, object(settings)]))),
+        defaults: { $ref: '#/definitions/settings' },
+        services: object(
+          Object.fromEntries(services.map((each) => [each, { $ref: '#/definitions/settings' }])),
+        ),
         secrets: object({ secretName: name }),
         ...storesSchema(),
         ...networkSchema(),
@@ -197,7 +201,14 @@ function networkSchema(): Record<string, Schema> {
   }
 }
 
-/** The text of `values.schema.json`. */
+/** The text of `values.schema.json`, as the formatter of the repository writes it. */
 export function chartSchemaFile(): string {
-  return `${JSON.stringify(valuesSchema(), null, 2)}\n`
+  const text = JSON.stringify(valuesSchema(), null, 2)
+  return `${text.replaceAll(/^(.*)\[\n([^[\]{}]*)\](,?)$/gm, toOneLine)}\n`
+}
+
+/** A list of words that fits into a line. */
+function toOneLine(whole: string, start: string, items: string, end: string): string {
+  const line = `${start}[${items.trim().replaceAll(/\n\s*/g, ' ')}]${end}`
+  return line.length <= 100 ? line : whole
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { AppError } from '@halles/kit/errors'
-import { composeFile, haproxyFile } from '../compose.ts'
+import { composeFiles } from '../compose.ts'
 import { chartFolder } from './chart.ts'
 import {
   chartFaults,
@@ -19,9 +19,8 @@ const deploy = resolve(import.meta.dirname, '../../../deploy')
 const read = (name: string) => readFileSync(resolve(deploy, name), 'utf8')
 
 function composeFaults(): string[] {
-  const files = { 'compose/halles.yaml': composeFile, 'haproxy/haproxy.cfg': haproxyFile }
-  return Object.entries(files)
-    .filter(([name, make]) => read(name) !== make())
+  return Object.entries(composeFiles())
+    .filter(([name, text]) => read(name) !== text)
     .map(([name]) => `deploy/${name} is not what the topology says: run node stack/src/compose.ts`)
 }
 
@@ -40,11 +39,8 @@ function chartSteps(helm: string, validator: string | undefined): Step[] {
   const schemas: Step = {
     name: `schemas of Kubernetes, but for ${customKinds.join(', ')}`,
     async find() {
-      const rendered = examples.map(async (file) => [
-        file,
-        await renderChart(helm, chartFolder, [file]),
-      ])
-      return schemaFaults(validator ?? '', Object.fromEntries(await Promise.all(rendered)))
+      const rendered = examples.map((file) => renderChart(helm, chartFolder, [file]))
+      return schemaFaults(validator ?? '', (await Promise.all(rendered)).flat())
     },
   }
   return [

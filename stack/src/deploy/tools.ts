@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { AppError } from '@halles/kit/errors'
 import { cacheFolder } from '../brokers/kafka-jars.ts'
+import { findProgram } from '../brokers/programs.ts'
 import { runTool } from '../brokers/run-tool.ts'
 
 const helmVersion = '3.22.0'
@@ -9,8 +11,8 @@ const validatorVersion = '1.36.0'
 
 // Two cores take some minutes to compile it.
 const installLimitMs = 15 * 60_000
-// Each runs for seconds; what takes minutes hangs.
-const runLimitMs = 120_000
+// Each runs for seconds where little else does.
+const runLimitMs = 300_000
 
 /** The release of Kubernetes that charts are rendered for; helm built from source assumes 1.20. */
 const renderedFor = '1.36.0'
@@ -40,13 +42,20 @@ async function install(folder: string, make: (draft: string) => Promise<unknown>
   }
 }
 
+function findNeeded(name: string, purpose: string): string {
+  const path = findProgram(name)
+  if (path !== undefined) return path
+  throw new AppError('unavailable', 'TOOL_MISSING', `${purpose}: ${name} is not installed`)
+}
+
 /** The path of helm, compiled at its first use. Throws an AppError where Go or its proxy is away. */
 export async function findHelm(): Promise<string> {
+  const purpose = 'helm could not be installed'
   const folder = await install(helmFolder(), (draft) =>
     runTool({
-      command: 'go',
+      command: findNeeded('go', purpose),
       args: ['install', `helm.sh/helm/v3/cmd/helm@v${helmVersion}`],
-      purpose: 'helm could not be installed',
+      purpose,
       limitMs: installLimitMs,
       env: { GOBIN: draft, GOFLAGS: '' },
     }),
@@ -62,7 +71,7 @@ export async function findValidator(): Promise<string> {
     // Not a virtual environment: that would remember the name of the draft.
     const options = ['--quiet', '--disable-pip-version-check', '--no-input', '--target', draft]
     const args = ['-m', 'pip', 'install', ...options, `kubernetes-validate==${validatorVersion}`]
-    await runTool({ command: 'python3', args, purpose, limitMs })
+    await runTool({ command: findNeeded('python3', purpose), args, purpose, limitMs })
   })
 }
 
@@ -102,14 +111,14 @@ export async function render(
 const toOption = (file: string) => ['--values', file]
 
 /**
- * Checks files of manifests against the schemas of Kubernetes, and returns the lines it says. Throws
+ * Checks a file of manifests against the schemas of Kubernetes, and returns the lines it says. Throws
  * an AppError with the faults.
  */
-export async function validate(validator: string, files: readonly string[]): Promise<string[]> {
+export async function validate(validator: string, file: string): Promise<string[]> {
   const check = (version: string) =>
     runTool({
       command: 'python3',
-      args: ['-m', 'kubernetes_validate', '--strict', '--quiet', '-k', version, ...files],
+      args: ['-m', 'kubernetes_validate', '--strict', '--quiet', '-k', version, file],
       purpose: 'These are no manifests of Kubernetes',
       limitMs: runLimitMs,
       env: { PYTHONPATH: validator },

@@ -8,9 +8,9 @@ import type { Operations as Products } from '@halles/contracts/gen/http/products
 import type { Operations as Rbac } from '@halles/contracts/gen/http/rbac'
 import type { Operations as Wishlists } from '@halles/contracts/gen/http/wishlists'
 import { type PublicRoute, publicRoutes } from '@halles/contracts/gen/routing'
+import { createBreaker } from '@halles/kit/breaker'
 import { AppError, type Problem } from '@halles/kit/errors'
 import { createHttpClient, type HttpClient } from '@halles/kit/http-client'
-import { createBreaker } from '@halles/kit/resilience'
 
 /** Every operation of the public API, typed by the contracts. */
 export type ApiOperations = Auth &

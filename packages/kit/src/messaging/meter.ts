@@ -1,4 +1,4 @@
-import type { Histogram } from 'prom-client'
+import type { Counter, Histogram } from 'prom-client'
 import type { Handler } from '../messaging.ts'
 import type { Metrics } from '../metrics.ts'
 import { messageFacts } from '../span-facts.ts'
@@ -7,6 +7,7 @@ import { currentContext, runWithContext } from '../trace.ts'
 
 /** The histogram of tries at messages, by `source` and `outcome`. */
 export const handlingMetric = 'message_handling_seconds'
+const duplicatesMetric = 'inbox_duplicates_total'
 
 /**
  * Wraps handlers so that the histogram `message_handling_seconds` and the tracer get each try. A
@@ -25,6 +26,13 @@ export function createHandlerMeter(
       help: 'Time of one try at a message, by where it came from and how it ended.',
       labels: ['source', 'outcome'],
     })
+  const duplicates =
+    (metrics?.registry.getSingleMetric(duplicatesMetric) as Counter | undefined) ??
+    metrics?.counter({
+      name: duplicatesMetric,
+      help: 'Messages that came again after they had been applied, by where they came from.',
+      labels: ['source'],
+    })
   return (source: string, handle: Handler): Handler => {
     const handler = tracer ? traced({ tracer, system, source }, handle) : handle
     if (seconds === undefined) return handler
@@ -36,6 +44,7 @@ export function createHandlerMeter(
         outcome = 'done'
       } finally {
         seconds.observe({ source, outcome }, (performance.now() - startedAt) / 1_000)
+        if (currentContext()?.handled?.isRepeated) duplicates?.inc({ source })
       }
     }
   }

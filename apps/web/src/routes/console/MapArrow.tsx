@@ -47,7 +47,7 @@ export const MapArrowLabel = memo(function MapArrowLabel({ arrow, route, isFaded
   const { kind, failuresPerSecond = 0 } = arrow
   return (
     <g
-      className="map-arrow"
+      className="map-arrow map-label"
       data-kind={kind}
       data-failing={failuresPerSecond > 0 || undefined}
       data-faded={isFaded || undefined}

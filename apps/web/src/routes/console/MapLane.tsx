@@ -1,6 +1,7 @@
 import { Link } from 'react-router'
 import { useConsoleText } from '../../text/console-text.ts'
 import type { Arrow } from './arrows.ts'
+import { flowOf } from './MapArrow.tsx'
 import { PartButton } from './MapPart.tsx'
 import type { Place } from './map-layout.ts'
 import type { Route } from './map-routes.ts'
@@ -21,10 +22,14 @@ export function MapLane({ part, place, isChosen, onChoose, arrows, routes }: Lan
   const { x, y, width, height } = place
   const piles = arrows
     .filter(({ from }) => from === part.id)
-    .flatMap(({ id, to }) => {
+    .flatMap(({ id, to, perSecond }) => {
       const pile = routes.get(id)?.pile
       const count = behind(part, to)
-      return pile && count > 0 ? [{ id, count, ...pile }] : []
+      if (!pile || count === 0) return []
+      // Beside the arrow's number, where it has one, there is little room.
+      const isMoving = flowOf(perSecond) > 0
+      const words = isMoving ? `+${text.map.number(count)}` : text.map.behind(count)
+      return [{ id, count, words, gap: isMoving ? 76 : 14, ...pile }]
     })
   return (
     <PartButton {...{ part, isChosen, onChoose }} place={{ ...place, x: 0, width: x + width }}>
@@ -35,18 +40,14 @@ export function MapLane({ part, place, isChosen, onChoose, arrows, routes }: Lan
       {part.wellness === 'down' && (
         <rect className="map-hatched" {...{ x, y, width, height }} rx={height / 2} />
       )}
-      {piles.map(({ id, count, from, to }) => {
+      {piles.map(({ id, count, words, gap, from, to }) => {
         const length = longestPile * fillOf(count)
         const left = to < from ? from - length : from
         return (
           <g key={id} className="map-pile">
             <rect x={left} y={y + 2} width={length} height={height - 4} fill="url(#pile)" />
-            <text
-              x={from + (to < from ? -14 : 14)}
-              y={y + height / 2 + 7}
-              textAnchor={to < from ? 'end' : 'start'}
-            >
-              {text.map.behind(count)}
+            <text x={from - gap} y={y + height / 2 + 7} textAnchor="end">
+              {words}
             </text>
           </g>
         )

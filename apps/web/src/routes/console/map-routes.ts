@@ -122,9 +122,10 @@ function routeArch({ edge, from, to }: Line, lines: readonly Line[]): Route {
     path: `M${x1} ${y1}C${x1} ${bend} ${x2} ${bend} ${x2} ${y2}`,
     head: { x: x2, y: isBelow ? bottomOf(to) : to.y, towards: isBelow ? 'up' : 'down' },
     label: {
-      // Over the middle of an even number of columns runs the arrow of the gateway, with its number.
-      x: (x1 + x2) / 2 + (columns % 2 === 0 ? 100 : 0),
-      y: isBelow ? crown + 20 : crown - 8,
+      // Over the middle of an even number of columns runs the arrow of the gateway. Its number, and
+      // those of its failures, reach down to a wide arch, which therefore has its own below.
+      x: (x1 + x2) / 2 + (columns % 2 === 0 ? 44 : 0),
+      y: isBelow ? crown + 20 : columns > 1 ? crown + 38 : crown - 8,
       anchor: 'middle',
     },
     breaker: { x: (x1 + x2) / 2, y: crown + (isBelow ? -1 : 1) },

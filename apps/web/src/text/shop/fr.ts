@@ -62,7 +62,7 @@ export const fr: ShopText = {
   former: 'Ancien prix',
   availability: {
     in_stock: 'En stock',
-    low_stock: 'Plus que quelques-uns',
+    low_stock: 'Bientôt épuisé',
     out_of_stock: 'Épuisé',
   },
   choose: 'Choisir',
