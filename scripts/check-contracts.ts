@@ -3,35 +3,22 @@
  * AsyncAPI against its own parser besides. The linters bring some hundred packages of their own, so
  * they are no dependencies of ours: npm puts them into the user's cache, once.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { cacheFolder } from '../stack/src/brokers/kafka-jars.ts'
+import { npmTool } from '../stack/src/tools/npm-tool.ts'
 
 const root = resolve(import.meta.dirname, '..')
-const linters = { '@redocly/cli': '2.77.0', '@asyncapi/parser': '3.6.3' }
+const packages = ['@redocly/cli@2.77.0', '@asyncapi/parser@3.6.3']
+const linters = npmTool({
+  name: packages.join(' and '),
+  folder: join('linters', packages.join('+').replaceAll(/[^\w.+-]/g, '-')),
+  from: { packages },
+})
 const documents = ['contracts/gen/openapi.json', 'contracts/gen/asyncapi.json']
-// Some 70 MB come over the network.
-const installLimitMs = 5 * 60_000
 // Each takes seconds; what takes minutes hangs.
 const lintLimitMs = 60_000
-
-/** The folder with the linters in these versions; installs them where they are missing. */
-function provideLinters(): string {
-  const versions = Object.entries(linters).map(([name, version]) => `${name}@${version}`)
-  const folder = join(cacheFolder(), 'linters', versions.join('+').replaceAll(/[^\w.+-]/g, '-'))
-  if (existsSync(folder)) return folder
-  console.log(`Installing ${versions.join(' and ')} …`)
-  const unfinished = `${folder}.${process.pid}`
-  mkdirSync(unfinished, { recursive: true })
-  writeFileSync(join(unfinished, 'package.json'), '{ "private": true }\n')
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...versions]
-  execFileSync('npm', args, { cwd: unfinished, stdio: 'inherit', timeout: installLimitMs })
-  if (existsSync(folder)) rmSync(unfinished, { recursive: true })
-  else renameSync(unfinished, folder)
-  return folder
-}
 
 function lintWithRedocly(folder: string): boolean {
   const cli = join(folder, 'node_modules/@redocly/cli/bin/cli.js')
@@ -68,7 +55,8 @@ async function parseAsyncapi(folder: string): Promise<boolean> {
   return faults.length === 0
 }
 
-const folder = provideLinters()
+if (linters.installed() === undefined) console.log(`Installing ${linters.name} …`)
+const folder = await linters.provide()
 const outcomes = {
   'Redocly on OpenAPI and AsyncAPI': lintWithRedocly(folder),
   'the parser of AsyncAPI': await parseAsyncapi(folder),

@@ -6,7 +6,7 @@ import { inviteCallers } from './callers.ts'
 import type { Failure, Verdict } from './judge.ts'
 import { planRuns, type Size } from './plan.ts'
 import { runApi } from './run-api.ts'
-import { provideSchemathesis } from './schemathesis.ts'
+import { schemathesis } from './schemathesis.ts'
 
 export type ApiOptions = {
   size: Size
@@ -20,7 +20,7 @@ export type RoleVerdict = Verdict & { run: string }
 
 /** Calls a shop of its own as everybody that there is. */
 export async function checkApi({ size, seed, only, say }: ApiOptions): Promise<RoleVerdict[]> {
-  const python = await provideSchemathesis()
+  const python = await schemathesis.provide()
   // Without rate limits: thousands of calls come from one address.
   const shop = createShop({ HALLES_GATEWAY_RATE_LIMIT_FACTOR: '0', LOG_LEVEL: 'warn' })
   const folder = mkdtempSync(join(tmpdir(), 'halles-outside-'))

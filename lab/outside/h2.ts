@@ -1,7 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { freePort } from '@halles/kit/testing'
+import { goTool } from '../../stack/src/tools/go-tool.ts'
 import { createShop } from '../../tests/e2e/shop.ts'
-import { provideGoTool } from './go-tool.ts'
+
+const h2spec = goTool({
+  name: 'h2spec',
+  module: 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
+})
 
 /** What h2spec found amiss, in its own words. */
 export type H2Verdict = { tests: number; failed: readonly string[] }
@@ -17,7 +22,7 @@ const limitMs = 8 * 60_000
 
 /** Holds the HTTPS edge against RFC 9113, as h2spec reads it. Needs HAProxy. */
 export async function checkH2(): Promise<H2Verdict> {
-  const h2spec = await provideGoTool('h2spec')
+  const program = await h2spec.provide()
   const port = await freePort()
   const { stack } = createShop({ HALLES_GATEWAY_RATE_LIMIT_FACTOR: '0', LOG_LEVEL: 'warn' }, [
     ...['--edge', 'haproxy', '--https-port', String(port)],
@@ -25,7 +30,7 @@ export async function checkH2(): Promise<H2Verdict> {
   try {
     await stack.start()
     const { stdout, error } = spawnSync(
-      h2spec,
+      program,
       ['--host', '127.0.0.1', '--port', String(port), '--tls', '--insecure', '--path', '/readyz'],
       { encoding: 'utf8', timeout: limitMs, maxBuffer: 16 * 1024 ** 2 },
     )

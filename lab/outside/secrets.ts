@@ -3,7 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '@halles/kit/errors'
-import { provideGoTool } from './go-tool.ts'
+import { goTool } from '../../stack/src/tools/go-tool.ts'
+
+const gitleaks = goTool({
+  name: 'gitleaks',
+  module: 'github.com/zricethezav/gitleaks/v8@v8.30.1',
+})
 
 export type Leak = { file: string; line: number; rule: string }
 
@@ -28,12 +33,12 @@ const limitMs = 10 * 60_000
 
 /** Looks for secrets in every version of every file that was ever committed. */
 export async function findLeaks(root: string): Promise<Leak[]> {
-  const gitleaks = await provideGoTool('gitleaks')
+  const program = await gitleaks.provide()
   const folder = mkdtempSync(join(tmpdir(), 'halles-leaks-'))
   const report = join(folder, 'report.json')
   try {
     const { status, stderr } = spawnSync(
-      gitleaks,
+      program,
       ['git', root, '--report-format', 'json', '--report-path', report, '--redact', '--no-banner'],
       { encoding: 'utf8', timeout: limitMs },
     )

@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { AppError } from '@halles/kit/errors'
-import { cacheFolder } from './brokers/kafka-jars.ts'
-import { findProgram } from './brokers/programs.ts'
 import { runTool } from './brokers/run-tool.ts'
+import { goTool } from './tools/go-tool.ts'
 
 const version = '2.6.0'
 const folder = resolve(import.meta.dirname, '../../deploy/compose')
@@ -11,32 +9,15 @@ const folder = resolve(import.meta.dirname, '../../deploy/compose')
 /** What people start together. */
 const projects = [['brokers.yaml'], ['halles.yaml'], ['halles.yaml', 'observability.yaml']] as const
 
-// Two cores take a minute to compile it.
-const installLimitMs = 10 * 60_000
+// It reads some files.
 const limitMs = 60_000
 
-/** The loader of Docker Compose where it is installed already: tests do not compile. */
-export function installedLoader(): string | undefined {
-  const path = join(cacheFolder(), `compose-go-${version}`, 'cmd')
-  return existsSync(path) ? path : undefined
-}
-
-/** The path of the loader, compiled at its first use. Throws AppError where Go or its proxy is away. */
-export async function findLoader(): Promise<string> {
-  const known = installedLoader()
-  if (known !== undefined) return known
-  const purpose = 'the loader of Docker Compose could not be installed'
-  const command = findProgram('go')
-  if (command === undefined) {
-    throw new AppError('unavailable', 'TOOL_MISSING', `${purpose}: go is not installed`)
-  }
-  const target = join(cacheFolder(), `compose-go-${version}`)
-  await runTool({
-    ...{ command, purpose, limitMs: installLimitMs, env: { GOBIN: target, GOFLAGS: '' } },
-    args: ['install', `github.com/compose-spec/compose-go/v2/cmd@v${version}`],
-  })
-  return join(target, 'cmd')
-}
+/** The loader of Docker Compose. */
+export const composeLoader = goTool({
+  name: 'the loader of Docker Compose',
+  module: `github.com/compose-spec/compose-go/v2/cmd@v${version}`,
+  folder: `compose-go-${version}`,
+})
 
 /** What Docker Compose would refuse of the files, or of others given. */
 export async function loaderFaults(
@@ -60,7 +41,7 @@ export async function loaderFaults(
 }
 
 if (import.meta.main) {
-  const faults = await loaderFaults(await findLoader())
+  const faults = await loaderFaults(await composeLoader.provide())
   for (const fault of faults) process.stderr.write(`${fault}\n`)
   process.exitCode = faults.length === 0 ? 0 : 1
 }

@@ -25,7 +25,7 @@ const wholeLimitMs = 75 * 60_000
 
 /** The running shop is measured against deadlines: nothing else may take the cores. */
 const runsAlone = (file: string) =>
-  /^tests\/(browser|clients|e2e|resilience|money|telemetry)\//.test(file)
+  /^tests\/(browser|clients|e2e|recovery|resilience|money|telemetry)\//.test(file)
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 function report({ file, passed, failures, skips, facts, seconds }: FileResult): void {

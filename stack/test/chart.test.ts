@@ -8,12 +8,13 @@ import { chartFaults, exampleValues, renderChart, schemaFaults } from '../src/de
 import { chartServices } from '../src/deploy/chart-topology.ts'
 import { type Manifest, workloadsOf } from '../src/deploy/manifests.ts'
 import { platformSecrets } from '../src/deploy/platform-secrets.ts'
-import { installedTools } from '../src/deploy/tools.ts'
+import { helmTool, validatorTool } from '../src/deploy/tools.ts'
 import { readConfigOf } from './service-config.ts'
 
-const tools = installedTools()
-const skip = tools === undefined && 'helm and kubernetes-validate: npm run check:deploy gets them'
-const { helm, validator } = tools ?? { helm: '', validator: '' }
+const helm = helmTool.installed() ?? ''
+const validator = validatorTool.installed() ?? ''
+const isMissing = helm === '' || validator === ''
+const skip = isMissing && 'helm and kubernetes-validate: npm run check:deploy gets them'
 const existing = resolve(chartFolder, '../examples/existing.yaml')
 
 type Fault = {

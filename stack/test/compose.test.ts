@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { type ConfigSchema, loadConfig } from '@halles/kit/config'
 import { composeFiles } from '../src/compose.ts'
-import { installedLoader, loaderFaults } from '../src/compose-check.ts'
+import { composeLoader, loaderFaults } from '../src/compose-check.ts'
 import { composeSecrets } from '../src/compose-secrets.ts'
 import { parts } from '../src/topology.ts'
 
@@ -195,7 +195,7 @@ test('whoever watches finds every instance by its name, and gets its spans', () 
   }
 })
 
-const loader = installedLoader()
+const loader = composeLoader.installed()
 const withoutLoader =
   loader === undefined ? 'the loader of Docker Compose: node stack/src/compose-check.ts' : false
 

@@ -98,7 +98,7 @@ test('where instances come and go, callers are told where the list of them is', 
   assert.equal(url, 'file:///data%2C%20of%20mine/discovery/carts.http.json')
 })
 
-test('behind HAProxy gateways have ports of their own on loopback, and believe HAProxy alone', async () => {
+test('behind HAProxy gateways have ports of their own on loopback; they believe this machine alone', async () => {
   const all = await environments({ ...platform, edge: 'haproxy' }, { gateway: 2 })
   const gateways = ['gateway-1', 'gateway-2'].map((id) => all.get(id))
   for (const gateway of gateways) {
@@ -109,7 +109,8 @@ test('behind HAProxy gateways have ports of their own on loopback, and believe H
   const ports = new Set(['8080', ...gateways.map((gateway) => gateway?.PORT)])
   assert.equal(ports.size, 3)
   const shared = await environments(platform, { gateway: 2 })
-  assert.equal(shared.get('gateway-1')?.TRUSTED_PROXIES, undefined)
+  // The web server is there too, and tells whom it speaks for.
+  assert.equal(shared.get('gateway-1')?.TRUSTED_PROXIES, '127.0.0.1')
   const webhooks = all.get('stripe-sandbox-1')?.WEBHOOK_URL
   assert.equal(webhooks, 'http://127.0.0.1:8080/api/v1/webhooks/stripe')
 })

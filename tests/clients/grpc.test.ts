@@ -6,12 +6,15 @@ import { descriptor, serviceName } from '@halles/contracts/gen/grpc/orders'
 import { toServiceDefinition } from '@halles/contracts/grpc'
 import { createGrpcServer, type GrpcServerOptions, grpcService } from '@halles/kit/grpc-server'
 import { silentLogger } from '@halles/kit/testing'
-import { findGoTool } from './go-tools.ts'
+import { toolForTests } from '../../stack/src/tools/cached-tool.ts'
+import { goTool } from '../../stack/src/tools/go-tool.ts'
 
 const internalSecret = 'a-secret-between-services-for-tests'
 const header = `authorization: Internal ${internalSecret}`
 // Both tools start, ask once and end.
 const toolLimitMs = 20_000
+// Both are compiled, at their first use, within what this file may take.
+const installLimitMs = 3 * 60_000
 
 let isReady = true
 const definition = toServiceDefinition(descriptor, serviceName)
@@ -39,8 +42,20 @@ function run(path: string, args: readonly string[]): Promise<Ended> {
   })
 }
 
-const grpcurl = await findGoTool('grpcurl')
-const probe = await findGoTool('grpc-health-probe')
+const grpcurl = await toolForTests(
+  goTool({
+    name: 'grpcurl',
+    module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4',
+    limitMs: installLimitMs,
+  }),
+)
+const probe = await toolForTests(
+  goTool({
+    name: 'grpc-health-probe',
+    module: 'github.com/grpc-ecosystem/grpc-health-probe@v0.4.61',
+    limitMs: installLimitMs,
+  }),
+)
 
 function withTool(tool: typeof grpcurl, title: string, body: (path: string) => Promise<void>) {
   const skip = 'skip' in tool ? tool.skip : false

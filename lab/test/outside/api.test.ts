@@ -5,26 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { toolForTests } from '../../../stack/src/tools/cached-tool.ts'
 import { checkApi, describeFaults } from '../../outside/api.ts'
 import { runApi } from '../../outside/run-api.ts'
-import { installedSchemathesis, provideSchemathesis } from '../../outside/schemathesis.ts'
+import { schemathesis } from '../../outside/schemathesis.ts'
 
-/** A reason to leave it out, or false. */
-async function isMissing(): Promise<string | false> {
-  if (installedSchemathesis() !== undefined) return false
-  if (process.env.HALLES_TEST_BROKERS !== 'install') {
-    return 'Schemathesis is not installed; HALLES_TEST_BROKERS=install installs it'
-  }
-  try {
-    await provideSchemathesis()
-    return false
-  } catch (error) {
-    // Without a way to PyPI there is nothing to be done; the reason is shown.
-    return `Schemathesis cannot be installed: ${String(error).slice(0, 200)}`
-  }
-}
-
-const skip = await isMissing()
+const python = await toolForTests(schemathesis)
+const skip = 'skip' in python && python.skip
 
 test('a stranger who knows the OpenAPI document alone gets no answer beside it', {
   skip,
@@ -67,7 +54,7 @@ test('a shop that breaks, or says what its document does not, is found out', { s
   try {
     const { faults } = await runApi(
       { name: 'planted', caller, size: 'short', seed: 1, operations: { without: [] } },
-      { python: await provideSchemathesis(), url: `http://127.0.0.1:${port}`, document, folder },
+      { python: await schemathesis.provide(), url: `http://127.0.0.1:${port}`, document, folder },
     )
     const found = new Set(faults.map(({ operation: name, check }) => `${name} ${check}`))
     assert.ok(found.has('GET /broken not_a_server_error'), [...found].join(', '))

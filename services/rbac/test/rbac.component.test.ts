@@ -128,7 +128,7 @@ describe('rbac', () => {
     assert.equal(mine.status, 200)
     assert.deepEqual(mine.body, {
       roles: ['order-manager'],
-      permissions: ['orders:read', 'orders:write'],
+      permissions: ['orders:read', 'orders:write', 'products:read'],
     })
     const { body } = await call('GET', '/api/v1/permissions/mine', { as, roles: [] })
     assert.deepEqual(body, { roles: [], permissions: [] })

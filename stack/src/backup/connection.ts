@@ -1,3 +1,4 @@
+import { toDatabaseError } from '@halles/kit/database-errors'
 import { AppError } from '@halles/kit/errors'
 import pg from 'pg'
 
@@ -42,6 +43,8 @@ export async function withStores<T>(
   try {
     for (const store of stores) clients.push(await openStore(store, name))
     return await work(clients)
+  } catch (error) {
+    throw toDatabaseError(error)
   } finally {
     await Promise.all(clients.map((client) => client.end()))
   }

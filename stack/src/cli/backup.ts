@@ -27,7 +27,7 @@ export const backup: Command = {
     'database-url': { type: 'string' },
     'with-secrets': { type: 'boolean' },
   },
-  help: `  [folder]              a new folder (DATA/backups/TIME)
+  help: `  [folder]              a new folder (DATA/backups/TIME); take it to another machine
   --with-secrets        the stack's secrets too: who has the folder can then read everything in it
   --database-url URL    of a server that the stack does not run, as somebody who may read every
                         database; leave the password to PGPASSWORD, or ~/.pgpass. One part's own:

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { AppError } from '@halles/kit/errors'
 import { composeFiles } from '../compose.ts'
+import { composeLoader, loaderFaults } from '../compose-check.ts'
+import type { CachedTool } from '../tools/cached-tool.ts'
 import { chartFolder } from './chart.ts'
 import {
   chartFaults,
@@ -11,7 +13,7 @@ import {
   schemaFaults,
   topologyFaults,
 } from './chart-check.ts'
-import { findHelm, findValidator } from './tools.ts'
+import { helmTool, validatorTool } from './tools.ts'
 
 type Step = { name: string; find(): Promise<string[]> }
 
@@ -25,13 +27,17 @@ function composeFaults(): string[] {
 }
 
 /** A tool, or why it cannot be had here. */
-async function tryFind(find: () => Promise<string>): Promise<{ path?: string; reason?: string }> {
+async function tryProvide(tool: CachedTool): Promise<{ path?: string; reason?: string }> {
   try {
-    return { path: await find() }
+    return { path: await tool.provide() }
   } catch (error) {
     if (error instanceof AppError) return { reason: error.message }
     throw error
   }
+}
+
+function composeStep(loader: string): Step {
+  return { name: 'Compose by its own loader', find: () => loaderFaults(loader) }
 }
 
 function chartSteps(helm: string, validator: string | undefined): Step[] {
@@ -70,11 +76,16 @@ async function main(): Promise<void> {
     await run({ name: 'Compose and HAProxy', find: async () => composeFaults() }),
     await run({ name: 'topology of the chart', find: async () => topologyFaults(chartFolder) }),
   ]
-  const helm = await tryFind(findHelm)
-  const validator = await tryFind(findValidator)
+  const helm = await tryProvide(helmTool)
+  const validator = await tryProvide(validatorTool)
   if (helm.path === undefined) skip('everything that helm renders', helm.reason)
   else if (validator.path === undefined) skip('schemas of Kubernetes', validator.reason)
-  const steps = helm.path === undefined ? [] : chartSteps(helm.path, validator.path)
+  const { path: loader, reason } = await tryProvide(composeLoader)
+  if (loader === undefined) skip('Compose by its own loader', reason)
+  const steps = [
+    ...(loader === undefined ? [] : [composeStep(loader)]),
+    ...(helm.path === undefined ? [] : chartSteps(helm.path, validator.path)),
+  ]
   for (const step of steps) isFine.push(await run(step))
   process.exitCode = isFine.every(Boolean) ? 0 : 1
 }

@@ -176,8 +176,18 @@ export function priceVariant(product: Product, variantId: string, price: Money):
 }
 
 /** @throws conflict when fewer pieces are on hand than orders hold. */
-export function stockVariant(product: Product, variantId: string, onHand: number): Product {
+/**
+ * Sets the pieces on hand.
+ * @param seen how many were there when somebody looked; undefined replaces whatever there is.
+ * @throws precondition-failed when pieces came or went since.
+ */
+export function stockVariant(
+  product: Product,
+  variantId: string,
+  { onHand, seen }: { onHand: number; seen: number | undefined },
+): Product {
   return withVariant(product, variantId, (variant) => {
+    if (seen !== undefined && seen !== variant.onHand) throw stockMoved(variant.onHand, seen)
     if (onHand < variant.reserved) {
       throw new AppError(
         'conflict',
@@ -191,6 +201,15 @@ export function stockVariant(product: Product, variantId: string, onHand: number
     }
     return { ...variant, onHand }
   })
+}
+
+function stockMoved(onHand: number, seen: number): AppError {
+  return new AppError(
+    'precondition-failed',
+    'STOCK_MOVED',
+    `The stock changed meanwhile: ${onHand} pieces are on hand, not ${seen}.`,
+    { errors: [{ pointer: '/headers/if-match', detail: `is not "${onHand}"` }] },
+  )
 }
 
 export function findVariant(product: Product, variantId: string): Variant {

@@ -90,8 +90,10 @@ function serveEdits(server: HttpServer<Operations>, deps: HttpDeps): void {
   server.on('getStock', async ({ params }) => stockReply(await getStock(deps, variantIdOf(params))))
 
   server.on('setStock', async ({ params, body, headers, caller }) => {
-    const edit = editOf(subjectOf(caller), headers)
-    return stockReply(await setStock(deps, variantIdOf(params), body.quantity, edit))
+    const { by, expectedVersion: seen } = editOf(subjectOf(caller), headers)
+    return stockReply(
+      await setStock(deps, variantIdOf(params), { onHand: body.quantity, seen, by }),
+    )
   })
 }
 
@@ -122,10 +124,11 @@ function productReply(product: Product, headers: Readonly<Record<string, string>
   return reply(toDocument(product), { headers: { etag: versionEtag(product.version), ...headers } })
 }
 
+/** Its tag tells the pieces on hand, which is what a `PUT` replaces. */
 function stockReply({ variant, version }: { variant: Variant; version: number }) {
   const { id: variantId, onHand: quantity, reserved } = variant
   const stock: Stock = { variantId, quantity, reserved, available: quantity - reserved, version }
-  return reply(stock, { headers: { etag: versionEtag(version) } })
+  return reply(stock, { headers: { etag: versionEtag(quantity) } })
 }
 
 function toImportView({ createdAt, ...found }: Import): ImportView {

@@ -98,9 +98,17 @@ export async function setPrice(deps: Editing, variantId: string, price: Money, e
   return change(deps, id, edit, (product) => priceVariant(product, variantId, price))
 }
 
-export async function setStock(deps: Editing, variantId: string, onHand: number, edit: Edit) {
+export async function setStock(
+  deps: Editing,
+  variantId: string,
+  { onHand, seen, by }: { onHand: number; seen: number | undefined; by: string },
+) {
   const { id } = await ownerOf(deps, variantId)
-  const product = await change(deps, id, edit, (known) => stockVariant(known, variantId, onHand))
+  // Orders change the stock, and not the product's version, while it is sold.
+  const edit = { by, expectedVersion: undefined }
+  const product = await change(deps, id, edit, (known) =>
+    stockVariant(known, variantId, { onHand, seen }),
+  )
   return { variant: findVariant(product, variantId), version: product.version }
 }
 

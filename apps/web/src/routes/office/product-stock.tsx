@@ -54,7 +54,7 @@ export async function action(args: ActionFunctionArgs) {
       await page.call('setPrice', { params: { variantId }, headers: ifMatch(form), body: price })
     }
     if (textOf(form, 'quantity') !== textOf(form, 'quantitySeen')) {
-      if (!(await setStock(page, variantId, form))) return refuse('STOCK_MOVED')
+      await setStock(page, variantId, form)
     }
   } catch (error) {
     if (!problemOf(error)) throw error
@@ -63,17 +63,13 @@ export async function action(args: ActionFunctionArgs) {
   return toDone(`/office/products/${productId}/stock`, 'saved')
 }
 
-/** False when pieces were sold or came since the form was made: its number is no longer true. */
-async function setStock(page: Page, variantId: string, form: FormData): Promise<boolean> {
-  const bounds = { min: 0, max: 1_000_000, fallback: -1 }
+/** Refused when pieces were sold or came since the form was made: its number is no longer true. */
+async function setStock(page: Page, variantId: string, form: FormData): Promise<void> {
+  const bounds = { min: 0, max: 1_000_000, fallback: 0 }
   const seen = numberOf(form, 'quantitySeen', bounds)
   const quantity = numberOf(form, 'quantity', { ...bounds, fallback: seen })
-  const params = { variantId }
-  const { data: stock, etag } = await page.call('getStock', { params })
-  if (stock.quantity !== seen) return false
-  const headers = etag === undefined ? {} : { 'if-match': etag }
-  await page.call('setStock', { params, headers, body: { quantity } })
-  return true
+  const headers = { 'if-match': `"${seen}"` }
+  await page.call('setStock', { params: { variantId }, headers, body: { quantity } })
 }
 
 type Loaded = Awaited<ReturnType<typeof loader>>
