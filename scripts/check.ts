@@ -8,6 +8,11 @@ const checks: { name: string; command: string; args: string[] }[] = [
   { name: 'format and lint', command: bin('biome'), args: ['ci', '--colors=off', '.'] },
   { name: 'types', command: bin('tsc'), args: ['-p', '.', '--pretty', 'false'] },
   {
+    name: 'types of the pages',
+    command: bin('tsc'),
+    args: ['-p', 'apps/web', '--pretty', 'false'],
+  },
+  {
     name: 'architecture',
     command: process.execPath,
     args: ['--test', '--test-reporter=dot', 'tests/architecture.test.ts'],

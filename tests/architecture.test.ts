@@ -7,6 +7,8 @@ import { parts } from '../stack/src/topology.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const services = await foldersIn('services')
+const apps = await foldersIn('apps')
+const packages = await foldersIn('packages')
 
 /** `import … from`, `export … from`, a bare import and a dynamic one. */
 const importPattern =
@@ -22,9 +24,9 @@ async function foldersIn(folder: string): Promise<string[]> {
 async function readSources(folder: string): Promise<Source[]> {
   const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
   const paths = entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    .filter((path) => !path.includes('node_modules') && !path.includes('/dist/'))
+    .filter((path) => !/node_modules|\/dist\/|\/\./.test(path))
   return Promise.all(
     paths.map(async (path) => {
       const text = await readFile(join(root, path), 'utf8')
@@ -81,6 +83,54 @@ test('a service never imports another service', () => {
   }
 })
 
+/** What an app may know of the platform: the public API, and plumbing without messages and gRPC. */
+const openToApps = new RegExp(
+  `^@halles/(contracts/gen/(http/[a-z-]+|routing)|kit/(${[
+    ...['address-source', 'breaker', 'config', 'database', 'errors', 'http-client'],
+    ...['http-server', 'lifecycle', 'logging', 'loop', 'metrics', 'rotating-secrets'],
+  ].join('|')}))$`,
+)
+
+test('an app talks to the platform through the public API alone', async () => {
+  for (const app of apps) {
+    for (const { path, text, imports } of await readSources(`apps/${app}`)) {
+      const isTest = path.includes('/test/')
+      const foreign = imports.find((name) => {
+        const isOpen = openToApps.test(name) || (isTest && name === '@halles/kit/testing')
+        return name.startsWith('@halles/') && !isOpen
+      })
+      assert.equal(foreign, undefined, `${path} imports ${foreign}: call the API instead.`)
+      for (const name of imports.filter((each) => each.startsWith('.'))) {
+        const target = relative(root, resolve(root, dirname(path), name))
+        assert.ok(
+          target.startsWith(`apps/${app}/`),
+          `${path} imports ${name}: call the API instead.`,
+        )
+      }
+      // A test names it to prove that it is refused.
+      if (!isTest) assert.doesNotMatch(text, /\/internal\/v1\//, path)
+    }
+  }
+})
+
+test('what runs in the browser imports nothing of the server but types', async () => {
+  // Vite keeps `.server.ts` out of the browser, and refuses a page that needs it there.
+  const ofServer = /^import (?!type\b)[^;']*?from '(@halles\/[^']+|[^']*\/server\/[^']+)'/gm
+  const shown = /\/src\/(design|text|pictures|routes)\//
+  for (const app of apps) {
+    for (const { path, text, imports } of await readSources(`apps/${app}/src`)) {
+      if (!shown.test(path)) continue
+      const isPage = path.includes('/src/routes/')
+      const wrong = [...text.matchAll(ofServer)]
+        .map(([, name]) => name)
+        .find((name) => !(isPage && name?.endsWith('.server.ts')))
+      const node = imports.find((name) => name.startsWith('node:') && !path.includes('.server.'))
+      const advice = 'pass what it needs from a loader.'
+      assert.equal(wrong ?? node, undefined, `${path} imports ${wrong ?? node}: ${advice}`)
+    }
+  }
+})
+
 test('each room of a service imports only what lies below it', () => {
   for (const { path, imports } of serviceSources) {
     const room = rooms[roomOf(path)]
@@ -111,7 +161,8 @@ test('the domain is pure: no clock, random, input or output', () => {
 
 test('only config.ts and stack code read the environment', async () => {
   const kit = await readSources('packages/kit/src')
-  for (const { path, text } of [...serviceSources, ...kit]) {
+  const ofApps = (await Promise.all(apps.map((app) => readSources(`apps/${app}/src`)))).flat()
+  for (const { path, text } of [...serviceSources, ...kit, ...ofApps]) {
     if (roomOf(path) === 'config' || path === 'packages/kit/src/testing.ts') continue
     assert.doesNotMatch(text, /process\.env\b/, `${path}: put the variable in config.ts.`)
   }
@@ -123,6 +174,13 @@ test('the kit imports neither contracts nor services', async () => {
       (name) => name.startsWith('@halles/') || name.includes('services/'),
     )
     assert.equal(foreign, undefined, `${path} imports ${foreign}: take it as a parameter.`)
+  }
+})
+
+test('the client needs nothing but itself, in a browser too', async () => {
+  for (const { path, imports } of await readSources('packages/client/src')) {
+    const foreign = imports.find((name) => !name.startsWith('./') && !/^\.\.\/\w/.test(name))
+    assert.equal(foreign, undefined, `${path} imports ${foreign}: generate it, or write it there.`)
   }
 })
 
@@ -139,8 +197,9 @@ test('every import of a package is declared by the workspace that imports it', a
     'contracts',
     'stack',
     'lab',
-    'packages/kit',
+    ...packages.map((name) => `packages/${name}`),
     ...services.map((s) => `services/${s}`),
+    ...apps.map((app) => `apps/${app}`),
   ]
   for (const folder of folders) {
     const manifest = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
@@ -222,11 +281,11 @@ test('the architecture of the contracts is that of the code', () => {
 })
 
 test('no file of ours is longer than 300 lines', async () => {
-  const folders = ['contracts/src', 'packages', 'services', 'stack', 'lab', 'scripts']
+  const folders = ['apps', 'contracts/src', 'packages', 'services', 'stack', 'lab', 'scripts']
   for (const folder of folders) {
     for (const { path, text } of await readSources(folder)) {
       // A catalogue is as long as its goods.
-      if (/\/test\/|\/demo-catalogue\.ts$/.test(path)) continue
+      if (/\/test\/|\/gen\/|\/demo-catalogue\.ts$/.test(path)) continue
       const lines = text.split('\n').length
       assert.ok(lines <= 310, `${path} has ${lines} lines: make it a folder of the same name.`)
     }

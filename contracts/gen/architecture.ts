@@ -99,6 +99,16 @@ export const architecture = {
       "name": "stripe"
     },
     {
+      "id": "web",
+      "kind": "service",
+      "name": "web"
+    },
+    {
+      "id": "database:web",
+      "kind": "database",
+      "name": "web"
+    },
+    {
       "id": "topic:auth.events.v1",
       "kind": "topic",
       "name": "auth.events.v1"
@@ -234,6 +244,21 @@ export const architecture = {
       "from": "payments",
       "to": "stripe",
       "kind": "https"
+    },
+    {
+      "from": "web",
+      "to": "database:web",
+      "kind": "sql"
+    },
+    {
+      "from": "gateway",
+      "to": "web",
+      "kind": "http"
+    },
+    {
+      "from": "web",
+      "to": "gateway",
+      "kind": "http"
     },
     {
       "from": "auth",

@@ -2,13 +2,14 @@
 
 /** What a role may be allowed to do, and what each means. */
 export const permissions = {
+  "products:read": "See drafts and removed products, stock and the history of prices.",
   "products:write": "Create, edit and remove products; change prices and stock; import.",
   "orders:read": "See every order.",
   "orders:write": "Fulfil, cancel and refund orders; record money that arrived or was sent.",
-  "customers:read": "See customers.",
+  "customers:read": "See customers with their addresses.",
   "rbac:read": "See roles, assignments and the audit log.",
   "rbac:write": "Change roles and assignments.",
   "system:read": "See instances, queues, topics, breakers, dead letters, the provider's events and findings.",
-  "system:write": "Read, replay and discard dead letters; rebuild replicas; replay the provider's events; compare payments."
+  "system:write": "Read, replay and discard dead letters; rebuild replicas; finish orders that stopped half-way; replay the provider's events; compare payments."
 } as const
 export type Permission = keyof typeof permissions

@@ -14,6 +14,8 @@ export type PublicRoute = {
   cache?: { maxAgeSeconds: number; staleWhileRevalidateSeconds: number; staleIfErrorSeconds: number }
   bodyLimitBytes?: number
   stream?: boolean
+  /** The action under which the audit log keeps who does it. */
+  audit?: string
   idempotent?: boolean
   /** The names of its query parameters, sorted. */
   query: readonly string[]
@@ -94,6 +96,32 @@ export const publicRoutes: readonly PublicRoute[] = [
     "path": "/api/v1/sessions/refresh",
     "access": {
       "kind": "public"
+    },
+    "rate": "write",
+    "shed": "write",
+    "deadlineMs": 10000,
+    "query": []
+  },
+  {
+    "operation": "listSessions",
+    "service": "auth",
+    "method": "GET",
+    "path": "/api/v1/sessions",
+    "access": {
+      "kind": "signed-in"
+    },
+    "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
+    "query": []
+  },
+  {
+    "operation": "endSession",
+    "service": "auth",
+    "method": "DELETE",
+    "path": "/api/v1/sessions/{sessionId}",
+    "access": {
+      "kind": "signed-in"
     },
     "rate": "write",
     "shed": "write",
@@ -234,6 +262,39 @@ export const publicRoutes: readonly PublicRoute[] = [
     "shed": "read",
     "deadlineMs": 3000,
     "stream": true,
+    "query": []
+  },
+  {
+    "operation": "listCustomers",
+    "service": "customers",
+    "method": "GET",
+    "path": "/api/v1/customers",
+    "access": {
+      "kind": "permission",
+      "permission": "customers:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": [
+      "cursor",
+      "ids",
+      "limit",
+      "q"
+    ]
+  },
+  {
+    "operation": "getCustomer",
+    "service": "customers",
+    "method": "GET",
+    "path": "/api/v1/customers/{customerId}",
+    "access": {
+      "kind": "permission",
+      "permission": "customers:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
     "query": []
   },
   {
@@ -609,8 +670,30 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": [
       "all",
       "cursor",
+      "customerId",
+      "from",
       "limit",
-      "status"
+      "minTotal",
+      "q",
+      "status",
+      "to"
+    ]
+  },
+  {
+    "operation": "summarizeOrders",
+    "service": "orders",
+    "method": "GET",
+    "path": "/api/v1/orders/summary",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": [
+      "from",
+      "to"
     ]
   },
   {
@@ -738,6 +821,21 @@ export const publicRoutes: readonly PublicRoute[] = [
     "query": []
   },
   {
+    "operation": "resumeOrder",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/unfinished/{orderId}/resumption",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
+    "audit": "order-resumption",
+    "query": []
+  },
+  {
     "operation": "receiveStripeWebhook",
     "service": "payments",
     "method": "POST",
@@ -782,6 +880,7 @@ export const publicRoutes: readonly PublicRoute[] = [
     "rate": "write",
     "shed": "operator",
     "deadlineMs": 10000,
+    "audit": "provider-event-replay",
     "query": []
   },
   {
@@ -827,6 +926,117 @@ export const publicRoutes: readonly PublicRoute[] = [
     "rate": "write",
     "shed": "operator",
     "deadlineMs": 10000,
+    "query": []
+  },
+  {
+    "operation": "listCatalogue",
+    "service": "products",
+    "method": "GET",
+    "path": "/api/v1/catalogue",
+    "access": {
+      "kind": "permission",
+      "permission": "products:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": [
+      "category",
+      "cursor",
+      "limit",
+      "maxAvailable",
+      "q",
+      "sort",
+      "status"
+    ]
+  },
+  {
+    "operation": "getCatalogueProduct",
+    "service": "products",
+    "method": "GET",
+    "path": "/api/v1/catalogue/{productId}",
+    "access": {
+      "kind": "permission",
+      "permission": "products:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": []
+  },
+  {
+    "operation": "getPriceHistory",
+    "service": "products",
+    "method": "GET",
+    "path": "/api/v1/variants/{variantId}/price-history",
+    "access": {
+      "kind": "permission",
+      "permission": "products:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": [
+      "cursor",
+      "limit"
+    ]
+  },
+  {
+    "operation": "replaceVariants",
+    "service": "products",
+    "method": "PUT",
+    "path": "/api/v1/products/{productId}/variants",
+    "access": {
+      "kind": "permission",
+      "permission": "products:write"
+    },
+    "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
+    "query": []
+  },
+  {
+    "operation": "changePrices",
+    "service": "products",
+    "method": "POST",
+    "path": "/api/v1/price-changes",
+    "access": {
+      "kind": "permission",
+      "permission": "products:write"
+    },
+    "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
+    "query": []
+  },
+  {
+    "operation": "addImage",
+    "service": "products",
+    "method": "POST",
+    "path": "/api/v1/products/{productId}/images",
+    "access": {
+      "kind": "permission",
+      "permission": "products:write"
+    },
+    "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
+    "bodyLimitBytes": 8388608,
+    "query": [
+      "alt"
+    ]
+  },
+  {
+    "operation": "getImage",
+    "service": "products",
+    "method": "GET",
+    "path": "/api/v1/images/{imageId}/{imageWidth}.webp",
+    "access": {
+      "kind": "public"
+    },
+    "rate": "page",
+    "shed": "page",
+    "deadlineMs": 12000,
     "query": []
   },
   {
@@ -1028,6 +1238,65 @@ export const publicRoutes: readonly PublicRoute[] = [
     "shed": "operator",
     "deadlineMs": 10000,
     "query": []
+  },
+  {
+    "operation": "deleteRole",
+    "service": "rbac",
+    "method": "DELETE",
+    "path": "/api/v1/roles/{role}",
+    "access": {
+      "kind": "permission",
+      "permission": "rbac:write"
+    },
+    "rate": "write",
+    "shed": "operator",
+    "deadlineMs": 10000,
+    "query": []
+  },
+  {
+    "operation": "listPermissions",
+    "service": "rbac",
+    "method": "GET",
+    "path": "/api/v1/permissions",
+    "access": {
+      "kind": "permission",
+      "permission": "rbac:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": []
+  },
+  {
+    "operation": "getMyPermissions",
+    "service": "rbac",
+    "method": "GET",
+    "path": "/api/v1/permissions/mine",
+    "access": {
+      "kind": "signed-in"
+    },
+    "rate": "read",
+    "shed": "read",
+    "deadlineMs": 3000,
+    "query": []
+  },
+  {
+    "operation": "listSubjects",
+    "service": "rbac",
+    "method": "GET",
+    "path": "/api/v1/subjects",
+    "access": {
+      "kind": "permission",
+      "permission": "rbac:read"
+    },
+    "rate": "read",
+    "shed": "operator",
+    "deadlineMs": 3000,
+    "query": [
+      "cursor",
+      "limit",
+      "role"
+    ]
   },
   {
     "operation": "getSubjectRoles",

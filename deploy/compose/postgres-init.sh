@@ -1,6 +1,7 @@
 #!/bin/sh
 # Run once, by the image of PostgreSQL on an empty volume: a database and a role for each service,
-# which can enter its own database only. DATABASES holds database:role pairs, PASSWORD_<ROLE> the rest.
+# which can enter its own database only. DATABASES holds database:role pairs; the password of a role
+# is in the address that its service gets, postgres://role:password@….
 set -eu
 
 psql_as_superuser() {
@@ -15,8 +16,8 @@ psql_as_superuser --dbname postgres --command 'revoke connect on database templa
 
 for pair in $DATABASES; do
   database=${pair%%:*} role=${pair##*:}
-  name=PASSWORD_$(echo "$role" | tr a-z A-Z)
-  password=$(printenv "$name")
+  password=$(sed -n 's#^postgres://[^:]*:\([^@]*\)@.*#\1#p' "/run/secrets/database-url-$role")
+  [ -n "$password" ] || { echo "No password for $role in its address." >&2; exit 1; }
   psql_as_superuser --dbname postgres --set "database=$database" --set "role=$role" \
     --set "password=$password" <<'SQL'
 create role :"role" login password :'password';

@@ -18,7 +18,7 @@ import { readJson, readText, writeJson } from './files.ts'
 export const root = resolve(import.meta.dirname, '../..')
 
 /** Loaded from node_modules at run time: native code, and what most stacks never load. */
-const external = ['@node-rs/argon2', '@platformatic/kafka', 'rabbitmq-client']
+export const external = ['@node-rs/argon2', '@platformatic/kafka', 'rabbitmq-client', 'sharp']
 
 type BundleRecord = { lock: string; entries: readonly string[]; inputs: Record<string, string> }
 
@@ -54,8 +54,11 @@ export function isBundled(entries: readonly string[]): boolean {
   )
 }
 
-/** Bundles each entry into one file. Meant for a process of its own: it takes memory. */
-export async function bundle(entries: readonly string[]): Promise<void> {
+/**
+ * Bundles each entry into one file, and returns the folders of the packages that went in. Meant for
+ * a process of its own: it takes memory.
+ */
+export async function bundle(entries: readonly string[]): Promise<string[]> {
   checkEntries(entries)
   const { build, stop } = await import('esbuild')
   try {
@@ -97,9 +100,16 @@ export async function bundle(entries: readonly string[]): Promise<void> {
       entries,
       inputs: Object.fromEntries(inputs.map((path) => [path, hashOf(join(root, path)) ?? ''])),
     } satisfies BundleRecord)
+    return packagesIn(Object.keys(result.metafile.inputs))
   } finally {
     await stop()
   }
+}
+
+/** The folders of packages, such as `node_modules/pg`, that hold these files. */
+function packagesIn(files: readonly string[]): string[] {
+  const pattern = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/
+  return [...new Set(files.flatMap((file) => pattern.exec(file)?.[0] ?? []))].sort()
 }
 
 /** A process that starts meanwhile sees the old or the new file, never a half. */

@@ -118,7 +118,7 @@ async function readWay(port: number | undefined, part: string): Promise<Way | un
     const { what, labels = '', value } = measurement.exec(line)?.groups ?? {}
     if (labelIn(labels, 'upstream') !== part) continue
     isCaller = true
-    if (what === 'in_flight') addresses.add(labelIn(labels, 'instance'))
+    if (what === 'in_flight') addresses.add(labelIn(labels, 'address'))
     // Whom a breaker keeps away is well by its probes; traffic closes the breaker.
     else if (['ready', 'ejected'].includes(labelIn(labels, 'state'))) wellCount += Number(value)
   }

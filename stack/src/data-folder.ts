@@ -73,6 +73,12 @@ export function lockDataFolder(folder: string, url: string): { release(): void }
   }
 }
 
+/** Who works on the folder now; undefined when nobody does. */
+export function holderOf(folder: string): Holder | undefined {
+  const holder = readHolder(join(folder, 'lock.json'))
+  return holder && isSame(holder) ? holder : undefined
+}
+
 function readHolder(lock: string): Holder | undefined {
   const text = readText(lock)
   if (text === undefined) return undefined

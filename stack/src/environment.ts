@@ -7,9 +7,32 @@ export function placeOf(
 ): Record<string, string> {
   const place = { HOST: '127.0.0.1', PORT: String(ports.http) }
   if (part.name !== 'gateway') return place
-  if (edge === 'haproxy') return { ...place, TRUSTED_PROXIES: '127.0.0.1' }
+  // The balancer and the web server tell whom they speak for.
+  const believed = { TRUSTED_PROXIES: '127.0.0.1' }
+  if (edge === 'haproxy') return { ...place, ...believed }
   // One alone shares its port too: another one is started beside it, or while it is restarted.
-  return { HOST: host, PORT: String(port), REUSE_PORT: String(canSharePort) }
+  return { HOST: host, PORT: String(port), REUSE_PORT: String(canSharePort), ...believed }
+}
+
+/** Where the web server finds the public API. */
+export function gatewaysOf(
+  part: string,
+  { edge, port }: Platform,
+  list: () => string,
+): Record<string, string> {
+  if (part !== 'web') return {}
+  // The gateways themselves: a balancer would put its own address in place of the visitors'.
+  return { API_URLS: edge === 'haproxy' ? list() : `http://127.0.0.1:${port}` }
+}
+
+/** On a machine of one's own `grpcurl` may look at the services; elsewhere that is a decision. */
+export function grpcOf(
+  port: number | undefined,
+  { control }: { control?: string },
+): Record<string, string> {
+  if (port === undefined) return {}
+  const reflection = control === undefined ? {} : { GRPC_REFLECTION: 'true' }
+  return { GRPC_PORT: String(port), ...reflection }
 }
 
 /** How a gateway finds the others, and the stack that it is a part of, for who looks at the console. */
@@ -26,7 +49,7 @@ export function consoleOf(
 }
 
 /** Where a service finds its messages. */
-export function messagingOf(
+function messagingOf(
   { messaging }: Platform,
   urlOf: (database: string, role: string) => string,
 ): Record<string, string> {
@@ -38,6 +61,37 @@ export function messagingOf(
     ...(kafkaBrokers === undefined
       ? {}
       : { KAFKA_BROKERS: kafkaBrokers, ...messaging?.kafkaAccess }),
+  }
+}
+
+// A name or an instance of our own environment would be everybody's, so these alone.
+const telemetry = [
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_EXPORTER_OTLP_TIMEOUT',
+  'OTEL_TRACES_SAMPLER_ARG',
+  'OTEL_RESOURCE_ATTRIBUTES',
+] as const
+
+/** Where services send their spans, by OpenTelemetry's own variables. */
+function telemetryOf({ overrides }: Pick<Platform, 'overrides'>): Record<string, string> {
+  return Object.fromEntries(
+    telemetry.flatMap((name) => {
+      const value = overrides[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}
+
+/** What every service shares with the others. */
+export function sharedOf(
+  platform: Platform,
+  urlOf: (database: string, role: string) => string,
+): Record<string, string> {
+  return {
+    ...messagingOf(platform, urlOf),
+    ...telemetryOf(platform),
+    INTERNAL_SECRET: platform.secrets.internalSecret,
   }
 }
 

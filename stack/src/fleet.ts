@@ -9,8 +9,10 @@ import { choosePorts } from './free-ports.ts'
 import type { KeptProcessOptions } from './kept-process.ts'
 import type { Logs } from './logs.ts'
 import { createNodeProcess } from './node-process.ts'
+import { loadSecrets } from './secrets.ts'
 import type { Member } from './supervisor.ts'
 import {
+  databaseRoles,
   environmentOf,
   type Instance,
   type PlannedInstance,
@@ -50,10 +52,14 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
   const { platform, planned, postgres, maxInstances, logs, watch } = options
   const parts = partsOf(platform)
   const instances = await place(platform.dataFolder, planned)
-  const passwords = platform.secrets.databases
+  // The file, not what the start has read: secrets are replaced while the stack runs.
+  const current = (): Platform => ({
+    ...platform,
+    secrets: loadSecrets(platform.dataFolder, databaseRoles),
+  })
   const control = controlPath(platform.dataFolder)
   const urlOf = (database: string, role: string) =>
-    postgres.url(database, { name: role, password: passwords[role] ?? '' })
+    postgres.url(database, { name: role, password: current().secrets.databases[role] ?? '' })
   const listOf = (part: string, kind: ListedKind) => discoveryUrl(platform.dataFolder, part, kind)
 
   function toMember(instance: Instance): Member {
@@ -63,7 +69,7 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       part: part.name,
       script: bundleOf(part.entry),
       cwd: root,
-      env: environmentOf(instance, platform, { instances, urlOf, listOf, control }),
+      env: () => environmentOf(instance, current(), { instances, urlOf, listOf, control }),
       logs,
       onChange: watch(id),
     })
@@ -72,7 +78,7 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
 
   // The sandbox stands for somebody else's machine and keeps its data in files.
   const replicable = parts
-    .filter(({ entry }) => entry.startsWith('services/'))
+    .filter(({ name }) => name !== 'stripe-sandbox')
     .sort((a, b) => a.stage - b.stage)
     .map(({ name }) => name)
 

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '@halles/kit/errors'
 import { freezeTree, type MarkedProcess, thawAll } from './processes.ts'
 
@@ -174,6 +175,22 @@ export function createKeptProcess(options: KeptProcessOptions): KeptProcess {
     },
     status: () => ({ state, pid: child?.pid, restarts }),
   }
+}
+
+const notedMs = 5
+
+/** Resolves when the keeper has heard of an end: a moment later than the process is gone. */
+export async function untilNoted(
+  kept: KeptProcess,
+  before: ReturnType<KeptProcess['status']>,
+  limitMs: number,
+): Promise<void> {
+  const endsAtMs = performance.now() + limitMs
+  const isNoted = () => {
+    const { state, restarts } = kept.status()
+    return state !== before.state || restarts !== before.restarts
+  }
+  while (!isNoted() && performance.now() < endsAtMs) await delay(notedMs)
 }
 
 function killGroup(child: ChildProcess): void {

@@ -10,7 +10,8 @@ export type NodeProcessOptions = {
   part: string
   script: string
   cwd: string
-  env: Readonly<Record<string, string>>
+  /** Asked for at each start: a secret may have been replaced since the last one. */
+  env(): Readonly<Record<string, string>>
   logs: Logs
   onChange: KeptProcessOptions['onChange']
   bounds?: Partial<
@@ -58,7 +59,7 @@ export function createNodeProcess(options: NodeProcessOptions): KeptProcess {
       const fd = logs.open(part)
       return spawn(process.execPath, ['--enable-source-maps', script], {
         cwd,
-        env: { ...Object.fromEntries(base), ...env },
+        env: { ...Object.fromEntries(base), ...env() },
         // A group of its own: Ctrl-C reaches us alone, and we stop the parts in order.
         detached: true,
         stdio: ['ignore', fd, fd, 'ipc'],

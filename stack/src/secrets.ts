@@ -16,10 +16,22 @@ export type Secrets = {
   /** What customers encrypts for auth, newest first; a key that is put before rotates them. */
   credentialsKeys: readonly OpeningKey[]
   orderTokenSecret: string
+  /** Encrypts the tokens in the web server's sessions. */
+  sessionSecret: string
   stripeApiKey: string
   stripeWebhookSecret: string
   admin: { subjectId: string; email: string; password: string }
+  /** Signing keys that were made before this moment are replaced. */
+  signingKeysSince?: string
+  /** How far the replacement of each secret is. */
+  rotations?: Readonly<Record<string, Rotation>>
 }
+
+/**
+ * `accepted`: the new one is made known; `using`: it is being put to use; `used`: it is in use and the
+ * old one is still good; `finishing`: the old one is being done away with.
+ */
+export type Rotation = { step: 'accepted' | 'using' | 'used' | 'finishing'; at: string }
 
 const random = () => randomBytes(24).toString('base64url')
 
@@ -31,6 +43,7 @@ function createSecrets(roles: readonly string[]): Secrets {
     signingKeySecret: random(),
     credentialsKeys: [createOpeningKey()],
     orderTokenSecret: random(),
+    sessionSecret: random(),
     stripeApiKey: `sk_test_${randomBytes(16).toString('hex')}`,
     stripeWebhookSecret: `whsec_${randomBytes(16).toString('hex')}`,
     admin: {
@@ -64,7 +77,8 @@ export function loadSecrets(dataFolder: string, roles: readonly string[]): Secre
 const restoreHint =
   'The database cannot be opened without it. Restore it from a backup; or, to start from nothing and lose what is stored, move the whole data folder away.'
 
-function readSecrets(path: string): Secrets | undefined {
+/** The secrets in a file; undefined when there is none. Throws `SECRETS_UNREADABLE`. */
+export function readSecrets(path: string): Secrets | undefined {
   let value: unknown
   try {
     value = readJson(path)

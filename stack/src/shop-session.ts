@@ -13,6 +13,7 @@ export type Call = {
   /** The body's type; JSON unless it is said. */
   type?: string
   body?: string | Buffer<ArrayBuffer>
+  headers?: Readonly<Record<string, string>>
   /** Milliseconds until the answer is there. */
   limitMs?: number
   /** Whether it may be sent again when the shop says that it could not serve it. Default true. */
@@ -117,9 +118,10 @@ async function signIn(url: string, admin: Admin): Promise<string> {
 
 async function send(
   url: string,
-  { method, path, type = 'application/json', body, token, limitMs }: Call & { token?: string },
+  { method, path, type = 'application/json', token, ...call }: Call & { token?: string },
 ): Promise<Response> {
-  const headers: Record<string, string> = {}
+  const { body, limitMs } = call
+  const headers: Record<string, string> = { ...call.headers }
   if (body !== undefined) headers['content-type'] = type
   if (token !== undefined) headers.authorization = `Bearer ${token}`
   const signal = AbortSignal.timeout(limitMs ?? answerLimitMs)

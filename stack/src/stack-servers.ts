@@ -18,6 +18,7 @@ import {
 } from './stack-brokers.ts'
 import type { Member } from './supervisor.ts'
 import { databasePlans, type Platform } from './topology.ts'
+import { buildPages } from './web-pages.ts'
 
 export type ServersOptions = {
   undo: (() => void | Promise<void>)[]
@@ -38,7 +39,7 @@ export async function openServers(platform: Platform, options: ServersOptions) {
   checkChoice(dataFolder, choice)
   // The first failure is reported when the others have ended as well, so that nothing runs on.
   const [bundled, opened, connected] = await Promise.allSettled([
-    bundleIfChanged(options.entries, report),
+    Promise.all([bundleIfChanged(options.entries, report), buildPages(report)]),
     openDatabase(platform, { ...options, choice, onChange: watch('postgres') }),
     openStackBrokers(wanted, { dataFolder, logs, report, onChange: watch }, signal),
   ])

@@ -24,6 +24,7 @@ const help = `Starts the whole platform on this machine.
                        (installed where they are missing, see npm run brokers -- --help), unless
                        AMQP_URL or KAFKA_BROKERS say where they are
   --verbose            say more while starting, and log at level debug
+  --background         what it says goes to a log (npm run halles -- up)
   --help               this text
 
 AMQP_URL and KAFKA_BROKERS (with KAFKA_USERNAME, KAFKA_PASSWORD, KAFKA_SASL_MECHANISM, KAFKA_TLS and
@@ -71,6 +72,7 @@ function parseArguments() {
         edge: { type: 'string' },
         brokers: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
+        background: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     }).values
@@ -152,26 +154,33 @@ function describeEdge({ edge }: Stack): string {
   return `${plain}\n  Certificate     ${certificate.file} until ${until}${own}`
 }
 
-type Opened = { stack: Stack; hasLocalBrokers: boolean; tookMs: number }
+type Opened = { stack: Stack; hasLocalBrokers: boolean; tookMs: number; isBackground: boolean }
 
-function summarize({ stack, hasLocalBrokers, tookMs }: Opened): void {
+function summarize({ stack, hasLocalBrokers, tookMs, isBackground }: Opened): void {
   const { platform, instances } = stack
   const { publicUrl, secrets, dataFolder } = platform
   const sandbox = instances.find(({ part }) => part.name === 'stripe-sandbox')
   say(`
 Halles is open after ${(tookMs / 1_000).toFixed(1)} s: ${instances.length} processes and PostgreSQL.
 
+  Shop            ${publicUrl}/
+  Office          ${publicUrl}/office
+  Console         ${publicUrl}/console
+
   API             ${publicUrl}/api/v1
   Documentation   ${publicUrl}/docs
   OpenAPI         ${publicUrl}/openapi.json${
     sandbox ? `\n  Card sandbox    http://localhost:${sandbox.ports.http} (no real money)` : ''
   }${describeEdge(stack)}
-  Administrator   ${secrets.admin.email}  ${secrets.admin.password}
+  Administrator   ${secrets.admin.email}  ${
+    // What runs in the background writes to a log, which is no place for a password.
+    isBackground ? join(dataFolder, 'admin.json') : secrets.admin.password
+  }
   Data and logs   ${dataFolder}${
     hasLocalBrokers ? `\n  Brokers         ${join(dataFolder, 'brokers.json')}` : ''
   }
 
-Ctrl-C stops it.`)
+${isBackground ? 'npm run halles -- down' : 'Ctrl-C'} stops it.`)
 }
 
 // npm passes a terminal's Ctrl-C on although we get it ourselves: the second one is not a person's.
@@ -216,7 +225,8 @@ async function main(): Promise<void> {
   }
   if (stopping.signal.aborted) return finish(stack)
   const { areLocal: hasLocalBrokers } = options.brokers
-  summarize({ stack, hasLocalBrokers, tookMs: performance.now() })
+  const { background: isBackground } = parseArguments()
+  summarize({ stack, hasLocalBrokers, tookMs: performance.now(), isBackground })
 }
 
 await main()

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { AppError } from '@halles/kit/errors'
 import { createDiscoveryFiles } from './discovery-files.ts'
 import { readJson, writeJson } from './files.ts'
-import type { KeptProcess, ProcessState } from './kept-process.ts'
+import { type KeptProcess, type ProcessState, untilNoted } from './kept-process.ts'
 import { commandOf, signalProcess, startMark, thawAll, treeOf, untilGone } from './processes.ts'
 import { createSlowing } from './slowing.ts'
 
@@ -200,8 +200,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       if (pid === undefined) {
         throw new AppError('conflict', 'NOT_RUNNING', `${member.instance} does not run.`)
       }
+      const before = member.process.status()
       signalProcess(pid, 'SIGKILL')
       await untilGone(pid, killLimitMs)
+      await untilNoted(member.process, before, killLimitMs)
     },
     freeze(member) {
       member.process.freeze(pidOf(member))

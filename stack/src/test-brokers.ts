@@ -17,15 +17,18 @@ import { terminalReport as report } from './report.ts'
 
 /** Whether a test file uses real brokers; its path says so. Tests of the stack start their own. */
 export const needsBrokers = (file: string) =>
-  /rabbitmq|kafka|brokers|resilience/.test(file) && !file.startsWith('stack/test/')
+  /rabbitmq|kafka|brokers|resilience|stranger/.test(file) && !file.startsWith('stack/test/')
 
 const needsHaproxy = (file: string) => file.includes('haproxy')
+const needsChromium = (file: string) => /^tests\/(browser|clients)\//.test(file)
+const needsPrometheus = (file: string) => file.startsWith('tests/telemetry/alerts')
 
 /** Whether a test file must wait until what it needs is there. */
-export const waitsForPrograms = (file: string) => needsBrokers(file) || needsHaproxy(file)
+export const waitsForPrograms = (file: string) =>
+  needsBrokers(file) || needsHaproxy(file) || needsChromium(file) || needsPrometheus(file)
 
 /** Whether it starts the whole platform, and the brokers with it, to break them. */
-const bringsBrokers = (file: string) => file.startsWith('tests/resilience/')
+const bringsBrokers = (file: string) => /^tests\/(clients|resilience)\//.test(file)
 
 const pythonPackages = '/usr/lib/python3/dist-packages'
 // Tools of strangers that tests ask.
@@ -44,8 +47,8 @@ const names: readonly BrokerName[] = ['rabbitmq', 'kafka', 'redis']
  * the files needs them, and tells tests of them: HALLES_TEST_AMQP_URL, HALLES_TEST_KAFKA_BROKERS, HALLES_TEST_REDIS_URL, and
  * HALLES_TEST_KAFKA_PROXIED (`listenPort:advertisedPort` of a listener that is to be reached through
  * a proxy on the advertised port). HALLES_TEST_BROKERS is `install` to install them, or `none`;
- * it becomes `none` where RabbitMQ or Kafka are missing. HALLES_TEST_HAPROXY is the program, where
- * it is there and a file needs it.
+ * it becomes `none` where RabbitMQ or Kafka are missing. HALLES_TEST_HAPROXY, HALLES_TEST_CHROMIUM
+ * and HALLES_TEST_PROMETHEUS are the programs, where they are there and a file needs them.
  */
 export async function startTestBrokers(
   env: Environment,
@@ -53,6 +56,8 @@ export async function startTestBrokers(
 ): Promise<{ stop(): Promise<void> }> {
   const nothing = { stop: async () => undefined }
   if (files.some(needsHaproxy)) await provideHaproxy(env)
+  if (files.some(needsChromium)) await provideChromium(env)
+  if (files.some(needsPrometheus)) await providePrometheus(env)
   if (!files.some(needsBrokers)) return nothing
   const given = givenAddresses({
     AMQP_URL: env.HALLES_TEST_AMQP_URL,
@@ -64,11 +69,10 @@ export async function startTestBrokers(
     report.note('HALLES_TEST_BROKERS=none: tests run on the brokers that are given, if any.')
     return nothing
   }
-  const mayInstall = env.HALLES_TEST_BROKERS === 'install'
-  const available = mayInstall ? await install(wanted) : findInstalled(wanted)
+  const available = mayInstall(env) ? await install(wanted) : findInstalled(wanted)
   const missing = wanted.filter((name) => !available.includes(name))
   if (missing.length > 0) {
-    const how = mayInstall ? '' : ' HALLES_TEST_BROKERS=install installs them.'
+    const how = mayInstall(env) ? '' : ' HALLES_TEST_BROKERS=install installs them.'
     report.note(`Not installed: ${missing.join(', ')}. Tests on them are skipped.${how}`)
   }
   // The whole platform on local brokers needs both.
@@ -78,14 +82,33 @@ export async function startTestBrokers(
 }
 
 async function provideHaproxy(env: Environment): Promise<void> {
-  const mayInstall = env.HALLES_TEST_BROKERS === 'install'
-  if (mayInstall) await isProvided(['haproxy', 'openssl'], report.note)
+  if (mayInstall(env)) await isProvided(['haproxy', 'openssl'], report.note)
   const haproxy = env.HALLES_TEST_HAPROXY ?? findPrograms().haproxy
   if (haproxy) env.HALLES_TEST_HAPROXY = haproxy
-  else {
-    const how = mayInstall ? '' : ' HALLES_TEST_BROKERS=install installs it.'
-    report.note(`Not installed: HAProxy. Tests on it are skipped.${how}`)
-  }
+  else noteMissing('HAProxy', env)
+}
+
+async function provideChromium(env: Environment): Promise<void> {
+  if (env.HALLES_TEST_CHROMIUM !== undefined) return
+  if (mayInstall(env)) await isProvided(['chromium'], report.note)
+  const { chromium } = findPrograms()
+  if (chromium) env.HALLES_TEST_CHROMIUM = chromium
+  else noteMissing('Chromium', env)
+}
+
+async function providePrometheus(env: Environment): Promise<void> {
+  if (env.HALLES_TEST_PROMETHEUS !== undefined) return
+  if (mayInstall(env)) await isProvided(['prometheus'], report.note)
+  const { prometheus } = findPrograms()
+  if (prometheus) env.HALLES_TEST_PROMETHEUS = prometheus
+  else noteMissing('Prometheus', env)
+}
+
+const mayInstall = (env: Environment) => env.HALLES_TEST_BROKERS === 'install'
+
+function noteMissing(what: string, env: Environment): void {
+  const how = mayInstall(env) ? '' : ' HALLES_TEST_BROKERS=install installs it.'
+  report.note(`Not installed: ${what}. Tests on it are skipped.${how}`)
 }
 
 function isGiven(name: BrokerName, { amqpUrl, kafkaBrokers, redisUrl }: BrokerAddresses): boolean {

@@ -15,7 +15,7 @@ export type FileResult = {
 }
 
 const everywhere = [
-  '{contracts,services/*,packages/*,stack,stack/*,lab,scripts}/test/**/*.test.ts',
+  '{apps/*,contracts,services/*,packages/*,stack,stack/*,lab,scripts}/test/**/*.test.ts',
   'tests/**/*.test.ts',
 ]
 

@@ -11,7 +11,7 @@ const help = `Runs the tests: npm test -- [FILE or FOLDER ...] [--only PATTERN]
 
 HALLES_TEST_POSTGRES (URL of a superuser) uses that server instead of starting one.
 RabbitMQ, Kafka and Redis are started where they are installed and a chosen file needs them, and
-HAProxy is found;
+HAProxy, Chromium (HALLES_TEST_CHROMIUM) and Prometheus (HALLES_TEST_PROMETHEUS) are found;
 HALLES_TEST_BROKERS=install installs them first (as root, Debian packages), none leaves them out;
 HALLES_TEST_AMQP_URL, HALLES_TEST_KAFKA_BROKERS and HALLES_TEST_REDIS_URL use those that run.
 `
@@ -24,7 +24,8 @@ const fileLimitMs = (file: string) => (runsAlone(file) ? 15 : needsBrokers(file)
 const wholeLimitMs = 75 * 60_000
 
 /** The running shop is measured against deadlines: nothing else may take the cores. */
-const runsAlone = (file: string) => /^tests\/(e2e|resilience|money)\//.test(file)
+const runsAlone = (file: string) =>
+  /^tests\/(browser|clients|e2e|recovery|resilience|money|telemetry)\//.test(file)
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 function report({ file, passed, failures, skips, facts, seconds }: FileResult): void {

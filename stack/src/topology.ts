@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { publicPart } from '@halles/kit/sealing-keys'
 import type { BrokerAddresses } from './brokers/given.ts'
 import type { EdgeKind } from './edge.ts'
-import { consoleOf, messagingOf, overridesOf, placeOf } from './environment.ts'
+import { consoleOf, gatewaysOf, grpcOf, overridesOf, placeOf, sharedOf } from './environment.ts'
 import type { MessagingChoice } from './messaging-choice.ts'
 import type { DatabasePlan } from './postgres-databases.ts'
 import type { Secrets } from './secrets.ts'
+import { webPart } from './web-part.ts'
 
 /** What the whole platform was told, from which each part gets what it needs. */
 export type Platform = {
@@ -113,6 +114,7 @@ export const parts: readonly Part[] = [
     settings: ({ secrets }) => ({
       SIGNING_KEY_SECRET: secrets.signingKeySecret,
       CREDENTIALS_PRIVATE_KEYS: JSON.stringify(secrets.credentialsKeys),
+      ...(secrets.signingKeysSince ? { SIGNING_KEYS_SINCE: secrets.signingKeysSince } : {}),
     }),
   }),
   service('rbac', { calls: [], stage: 1, settings: admin }),
@@ -151,11 +153,22 @@ export const parts: readonly Part[] = [
       ...(stripe ? {} : { STRIPE_API_BASE: `http://127.0.0.1:${portOf('stripe-sandbox')}` }),
     }),
   }),
+  webPart,
   {
     name: 'gateway',
     entry: 'services/gateway/src/main.ts',
     listens: ['metrics'],
-    calls: ['auth', 'rbac', 'customers', 'products', 'wishlists', 'carts', 'orders', 'payments'],
+    calls: [
+      'auth',
+      'rbac',
+      'customers',
+      'products',
+      'wishlists',
+      'carts',
+      'orders',
+      'payments',
+      'web',
+    ],
     settings: ({ publicUrl, messaging }) => ({
       PUBLIC_URL: publicUrl,
       ...(messaging?.addresses.redisUrl ? { REDIS_URL: messaging.addresses.redisUrl } : {}),
@@ -273,13 +286,12 @@ export function environmentOf(
     INSTANCE_ID: instance.id,
     LOG_LEVEL: platform.logLevel,
     ...placeOf(instance, platform),
-    ...(ports.grpc === undefined ? {} : { GRPC_PORT: String(ports.grpc) }),
+    ...grpcOf(ports.grpc, context),
     ...(ports.metrics === undefined ? {} : { METRICS_PORT: String(ports.metrics) }),
     ...(part.database ? { DATABASE_URL: context.urlOf(part.database, part.name) } : {}),
     ...(isService
       ? {
-          ...messagingOf(platform, context.urlOf),
-          INTERNAL_SECRET: platform.secrets.internalSecret,
+          ...sharedOf(platform, context.urlOf),
           JWKS_URLS: addresses('auth', 'http'),
         }
       : {}),
@@ -289,6 +301,7 @@ export function environmentOf(
     ...Object.fromEntries(
       (part.callsGrpc ?? []).map((name) => [`${upper(name)}_GRPC`, addresses(name, 'grpc')]),
     ),
+    ...gatewaysOf(part.name, platform, () => addresses('gateway', 'http')),
     ...consoleOf(part.name, context),
     ...part.settings?.(platform, portOf),
     ...overridesOf(part.name, platform.overrides),

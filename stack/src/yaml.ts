@@ -1,6 +1,7 @@
+/** What our files in YAML hold. */
 export type Yaml = string | number | boolean | readonly Yaml[] | { readonly [key: string]: Yaml }
 
-/** YAML of plain data; lists hold scalars only. */
+/** Writes YAML that any reader takes the same way. */
 export function toYaml(value: { readonly [key: string]: Yaml }, indent = ''): string {
   return Object.entries(value)
     .map(([key, each]) => {

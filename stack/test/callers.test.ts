@@ -34,7 +34,7 @@ async function openCaller(view: View) {
       `upstream_instances{upstream="auth",state="ready",service="gateway"} ${ready}`,
       `upstream_instances{upstream="auth",state="ejected",service="gateway"} ${ejected}`,
       `upstream_instances{upstream="carts",state="ready",service="gateway"} 7`,
-      ...instances.map((each) => `upstream_in_flight{upstream="auth",instance="${each}"} 0`),
+      ...instances.map((each) => `upstream_in_flight{upstream="auth",address="${each}"} 0`),
     ]
     reply.end(`# HELP upstream_instances Instances.\n${lines.join('\n')}\n`)
   })

@@ -9,7 +9,14 @@ import { commands } from '../src/cli/commands.ts'
 import { runHalles } from '../src/cli/run.ts'
 import { listenForControl } from '../src/control.ts'
 
-type Asked = { method: string; path: string; query: URLSearchParams; body: unknown; token: string }
+type Asked = {
+  method: string
+  path: string
+  query: URLSearchParams
+  body: unknown
+  token: string
+  match: string | undefined
+}
 type Reply = { status: number; body?: unknown; headers?: Record<string, string> }
 
 const problem = (status: number, code: string, headers = {}): Reply => ({
@@ -36,9 +43,11 @@ describe('the command line', () => {
     for await (const chunk of request) text += chunk
     const { pathname: path, searchParams: query } = new URL(request.url ?? '', 'http://shop')
     const token = request.headers.authorization ?? ''
+    const isCsv = request.headers['content-type'] === 'text/csv'
     const seen = {
       ...{ method: request.method ?? '', path, query, token },
-      body: text === '' ? undefined : JSON.parse(text),
+      body: text === '' ? undefined : isCsv ? text : JSON.parse(text),
+      match: request.headers['if-match'],
     }
     if (path !== '/api/v1/sessions') asked.push(seen)
     const { email } = (seen.body ?? {}) as { email?: string }
@@ -85,6 +94,12 @@ describe('the command line', () => {
       const { code, out } = await halles([...name.split(' '), '--help'])
       assert.equal(code, 0)
       for (const option of Object.keys(options)) assert.ok(out.includes(`--${option}`), option)
+      assert.match(out, /^Example: npm run halles -- /m)
+      assert.match(out, /^Exits 0 when it is done, 1 when .*, 2 when called wrongly\.$/m)
+    }
+    for (const { name, words, example } of commands) {
+      const needsWords = words.some((word) => word.startsWith('<'))
+      assert.ok(!needsWords || example !== undefined, `${name}: an example`)
     }
     assert.equal((await halles(['dead-letters', '--help'])).code, 0)
     assert.deepEqual(asked, [])
@@ -260,5 +275,74 @@ describe('the command line', () => {
     assert.match(well.out, /^open breakers: none\ndead letters: 3$/m)
     reply = () => ({ status: 200, body: system('unreachable') })
     assert.equal((await atShop('status')).code, 1)
+  })
+
+  describe('roles', () => {
+    const ada = '0197c9d0-0000-7000-8000-000000000001'
+    let held: string[] = []
+    beforeEach(() => {
+      held = ['support']
+      reply = ({ method, path, body }) => {
+        const people = [
+          { id: 'x', email: 'hada@example.com' },
+          { id: ada, email: 'ada@example.com' },
+        ]
+        if (path === '/api/v1/customers') return { status: 200, body: { items: people } }
+        if (path !== `/api/v1/subjects/${ada}/roles`) return problem(404, 'ROUTE_NOT_FOUND')
+        if (method === 'PUT') held = (body as { roles: string[] }).roles
+        return { status: 200, body: { subjectId: ada, roles: held, version: 4 } }
+      }
+    })
+
+    test('are given and taken by e-mail, as nobody else has changed them meanwhile', async () => {
+      const granted = await atShop('roles', 'grant', 'Ada@example.com', 'auditor', 'support')
+      assert.equal(granted.code, 0)
+      assert.match(granted.out, /^Ada@example\.com \(.*\): support, auditor$/m)
+      assert.deepEqual(asked.at(-1)?.body, { roles: ['support', 'auditor'] })
+      assert.equal(asked.at(-1)?.match, '"4"')
+      assert.equal((await atShop('roles', 'revoke', ada, 'support')).code, 0)
+      assert.deepEqual(held, ['auditor'])
+      const shown = await atShop('roles', 'show', ada, '--json')
+      assert.deepEqual(JSON.parse(shown.out), { subjectId: ada, roles: ['auditor'], version: 4 })
+    })
+
+    test('that somebody has already are not written again', async () => {
+      assert.equal((await atShop('roles', 'grant', ada, 'support')).code, 0)
+      assert.ok(asked.every(({ method }) => method === 'GET'))
+    })
+
+    test('of nobody, or with another spelling, are refused with what to do', async () => {
+      const stranger = await atShop('roles', 'show', 'eve@example.com')
+      assert.deepEqual([stranger.code, stranger.err.includes('PERSON_UNKNOWN')], [1, true])
+      assert.equal((await atShop('roles', 'show', 'ada')).code, 2)
+      assert.equal((await atShop('roles', 'grant', ada, 'Support!')).code, 2)
+      assert.equal((await atShop('roles', 'grant', ada)).code, 2)
+    })
+  })
+
+  test('a file is imported and followed to its end; one that is not there is a failure', async () => {
+    const file = join(dataFolder, 'goods.csv')
+    writeFileSync(file, 'Handle,Title\nlamp,Lamp\n')
+    const counts = { created: 1, updated: 0, unchanged: 2, rejectedTotal: 1 }
+    const rejected = [{ line: 7, reason: 'It has no price.' }]
+    const state = (status: string) => ({
+      ...{ id: 'i', status, format: 'shopify', total: 3, done: 3, problem: null, ...counts },
+      ...{ rejected, rejectedByReason: { 'It has no price.': 1 } },
+    })
+    reply = ({ method }) => ({
+      status: 200,
+      body: state(method === 'POST' ? 'running' : 'finished'),
+    })
+    const done = await atShop('import', file, '--currency', 'EUR')
+    assert.equal(done.code, 0, done.err)
+    assert.match(done.out, /1 created, 0 updated, 2 unchanged; 1 rows rejected/)
+    assert.match(done.out, /line +7 {2}It has no price\./)
+    assert.equal(asked[0]?.query.get('currency'), 'EUR')
+    const away = await atShop('import', join(dataFolder, 'away.csv'), '--json')
+    assert.equal(away.code, 1)
+    assert.equal(JSON.parse(away.out).failures.length, 1)
+    for (const line of [['import'], ['import', file, '--currency', 'euro']]) {
+      assert.equal((await halles(line)).code, 2)
+    }
   })
 })

@@ -34,6 +34,15 @@ test('a part that is killed comes back, and the list of processes says so', asyn
   await supervisor.stop()
 })
 
+test('who kills a part is not told of the dead process as if it were ready', async () => {
+  const { supervisor, entry } = supervise({ part: 'crashed' })
+  await supervisor.start()
+  const before = entry('crashed')?.pid
+  for (const member of supervisor.find('crashed')) await supervisor.crash(member)
+  assert.notEqual(entry('crashed')?.pid, before)
+  await supervisor.stop()
+})
+
 test('a part that never becomes ready fails the start, and its error is reported', async () => {
   const { supervisor, entry } = supervise({ part: 'broken', mode: 'never-ready' })
   await assert.rejects(supervisor.start(), /broken-1 ended: exit code 1/)

@@ -31,6 +31,7 @@ const platform: Platform = {
     signingKeySecret: 'signing-secret',
     credentialsKeys: [newKey, oldKey],
     orderTokenSecret: 'order-secret',
+    sessionSecret: 'session-secret',
     stripeApiKey: 'sk_test_1',
     stripeWebhookSecret: 'whsec_1',
     admin: { subjectId: 'subject', email: 'admin@halles.example', password: 'admin-password' },
@@ -97,7 +98,7 @@ test('where instances come and go, callers are told where the list of them is', 
   assert.equal(url, 'file:///data%2C%20of%20mine/discovery/carts.http.json')
 })
 
-test('behind HAProxy gateways have ports of their own on loopback, and believe HAProxy alone', async () => {
+test('behind HAProxy gateways have ports of their own on loopback; they believe this machine alone', async () => {
   const all = await environments({ ...platform, edge: 'haproxy' }, { gateway: 2 })
   const gateways = ['gateway-1', 'gateway-2'].map((id) => all.get(id))
   for (const gateway of gateways) {
@@ -108,7 +109,8 @@ test('behind HAProxy gateways have ports of their own on loopback, and believe H
   const ports = new Set(['8080', ...gateways.map((gateway) => gateway?.PORT)])
   assert.equal(ports.size, 3)
   const shared = await environments(platform, { gateway: 2 })
-  assert.equal(shared.get('gateway-1')?.TRUSTED_PROXIES, undefined)
+  // The web server is there too, and tells whom it speaks for.
+  assert.equal(shared.get('gateway-1')?.TRUSTED_PROXIES, '127.0.0.1')
   const webhooks = all.get('stripe-sandbox-1')?.WEBHOOK_URL
   assert.equal(webhooks, 'http://127.0.0.1:8080/api/v1/webhooks/stripe')
 })
@@ -126,6 +128,7 @@ test('a secret reaches only the parts that need it', async () => {
   const { CREDENTIALS_PUBLIC_KEY = '' } = all.get('customers-1') ?? {}
   assert.deepEqual(JSON.parse(CREDENTIALS_PUBLIC_KEY), publicPart(newKey))
   assert.deepEqual(holders('order-secret'), ['orders-1'])
+  assert.deepEqual(holders('session-secret'), ['web-1'])
   assert.deepEqual(holders('sk_test_1'), ['stripe-sandbox-1', 'payments-1'])
   assert.deepEqual(holders('/users'), ['customers-1'])
 })

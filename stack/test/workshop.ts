@@ -54,7 +54,11 @@ export function createWorkshop() {
         part,
         script: join(import.meta.dirname, 'fixtures/part.ts'),
         cwd: folder,
-        env: { INSTANCE_ID: instance, FIXTURE_MODE: mode, FIXTURE_FILE: join(folder, part) },
+        env: () => ({
+          INSTANCE_ID: instance,
+          FIXTURE_MODE: mode,
+          FIXTURE_FILE: join(folder, part),
+        }),
         logs,
         bounds: { stopTimeoutMs, backoff: { firstMs: 10, maxMs: 40, stableMs: 60_000 } },
         onChange({ reason }) {

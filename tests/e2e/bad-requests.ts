@@ -22,6 +22,8 @@ export type Parameter = {
   in: 'path' | 'query' | 'header'
   required: boolean
   schema: Schema
+  /** What problems call it, where the document has another name for it. */
+  'x-name'?: string
 }
 
 export type OpenapiOperation = {
@@ -41,6 +43,8 @@ export type BadRequest = { what: string; request: RawRequest; pointer?: string; 
 /** What a good request of the operation looks like. */
 export type Sample = {
   params: Record<string, string>
+  /** What the operation cannot do without. */
+  query: string
   body: unknown
   headers: Record<string, string>
 }
@@ -84,12 +88,15 @@ export function badRequestsOf(
     ...(isJson ? bodyFieldFaults(document, json, { sample, build }) : []),
     ...(operation.requestBody || method === 'get' ? [] : unexpectedBody(build)),
     ...(hasOtherBody && operation.operationId === 'importProducts' ? csvFaults(build) : []),
+    ...(hasOtherBody && operation.operationId === 'addImage' ? imageFaults(build) : []),
   ]
 }
 
 type Change = {
   params?: Record<string, string>
   query?: string
+  /** Without the query of the sample. */
+  isQueryLeft?: boolean
   headers?: Record<string, string | undefined>
   body?: string | Uint8Array<ArrayBuffer>
 }
@@ -97,9 +104,10 @@ type Build = (change?: Change) => RawRequest
 
 function toRequest(
   { path, method }: { path: string; method: string },
-  { params, body, headers }: Sample,
+  { params, query, body, headers }: Sample,
   change: Change,
 ): RawRequest {
+  const asked = [change.isQueryLeft ? '' : query, change.query ?? ''].filter((part) => part !== '')
   const values = { ...params, ...change.params }
   const target = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => values[name] ?? '')
   const sent = change.body ?? (body === undefined ? undefined : JSON.stringify(body))
@@ -107,7 +115,7 @@ function toRequest(
   const all = Object.entries({ ...type, ...headers, ...change.headers })
   return {
     method: method.toUpperCase(),
-    target: change.query === undefined ? target : `${target}?${change.query}`,
+    target: asked.length === 0 ? target : `${target}?${asked.join('&')}`,
     headers: Object.fromEntries(
       all.filter((entry): entry is [string, string] => entry[1] !== undefined),
     ),
@@ -116,20 +124,20 @@ function toRequest(
 }
 
 function parameterFaults(
-  { name, in: place, required }: Parameter,
+  { name, in: place, required, 'x-name': known = name }: Parameter,
   schema: Schema,
   build: Build,
 ): BadRequest[] {
   const bad = (value: string): BadRequest => {
     if (place === 'path') {
       const request = build({ params: { [name]: value } })
-      return { what: `${name} = ${value}`, request, pointer: `/params/${name}` }
+      return { what: `${name} = ${value}`, request, pointer: `/params/${known}` }
     }
     if (place === 'header') {
       const request = build({ headers: { [name]: value } })
       return { what: `${name}: ${value}`, request, pointer: `/headers/${name}` }
     }
-    const request = build({ query: `${name}=${value}` })
+    const request = build({ query: `${name}=${value}`, isQueryLeft: required })
     return { what: `?${name}=${value}`, request, pointer: `/query/${name}` }
   }
   const faults = badTexts(name, place, schema).map(bad)
@@ -138,7 +146,11 @@ function parameterFaults(
     faults.push({ what: `no ${name}`, request, pointer: `/headers/${name}` })
   }
   if (place === 'query') {
-    const request = build({ query: `${name}=1&${name}=2` })
+    if (required) {
+      const request = build({ isQueryLeft: true })
+      faults.push({ what: `no ${name}`, request, pointer: `/query/${name}` })
+    }
+    const request = build({ query: `${name}=1&${name}=2`, isQueryLeft: required })
     faults.push({ what: `${name} twice`, request, pointer: `/query/${name}` })
     faults.push({ ...bad('%00'), what: `NUL in ${name}` })
   }
@@ -271,6 +283,26 @@ function csvFaults(build: Build): BadRequest[] {
     {
       what: 'an oversize file',
       request: build({ body: large, headers: csv }),
+      status: 413,
+      pointer: '/body',
+    },
+  ]
+}
+
+function imageFaults(build: Build): BadRequest[] {
+  const png = { 'content-type': 'image/png' }
+  const large = 'x'.repeat(8 * 1024 * 1024 + 1)
+  return [
+    {
+      what: 'an SVG',
+      request: build({ headers: { 'content-type': 'image/svg+xml' }, body: '<svg/>' }),
+      status: 415,
+    },
+    { what: 'no image', request: build({ body: 'a basket', headers: png }), pointer: '/body' },
+    { what: 'no body', request: build({ headers: png }), pointer: '/body' },
+    {
+      what: 'an oversize image',
+      request: build({ body: large, headers: png }),
       status: 413,
       pointer: '/body',
     },

@@ -5,10 +5,14 @@ export type Ended = { code: number | null; out: string; err: string }
 
 const root = resolve(import.meta.dirname, '../..')
 // Longer than the longest command waits for its answer.
-const limitMs = 120_000
+const defaultLimitMs = 120_000
 
 /** Runs the command line as a person does: `halles(dataFolder)('dead-letters', 'list')`. */
-export function halles(dataFolder: string, env: Record<string, string> = {}) {
+export function halles(
+  dataFolder: string,
+  env: Record<string, string> = {},
+  limitMs = defaultLimitMs,
+) {
   return (...args: string[]): Promise<Ended> =>
     new Promise((settle, reject) => {
       const child = spawn(process.execPath, ['stack/src/cli/main.ts', ...args], {

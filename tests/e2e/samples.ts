@@ -36,6 +36,26 @@ const bodies: Record<string, () => unknown> = {
   }),
   updateProduct: () => ({ title: 'Basket', tags: ['willow'] }),
   setPrice: () => price,
+  replaceVariants: () => ({
+    options: ['Size'],
+    variants: [
+      {
+        sku: `B-${unique()}`,
+        title: 'Large',
+        optionValues: ['L'],
+        price,
+        compareAtPrice: price,
+        quantity: 3,
+      },
+    ],
+  }),
+  changePrices: () => ({
+    selection: { variantIds: [someId], q: 'basket', category: 'Baskets' },
+    change: { basisPoints: -1_000 },
+    rounding: '99',
+    currency: 'EUR',
+    dryRun: true,
+  }),
   setStock: () => ({ quantity: 3 }),
   putRole: () => ({ permissions: ['orders:read'] }),
   putSubjectRoles: () => ({ roles: ['support'] }),
@@ -51,6 +71,12 @@ const bodies: Record<string, () => unknown> = {
   }),
 }
 
+/** Queries that an operation cannot do without. */
+const queries: Record<string, string> = {
+  summarizeOrders: 'from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z',
+  addImage: 'alt=A%20basket',
+}
+
 /** Those whose `Idempotency-Key` is required. */
 const keyed = ['placeOrder', 'fulfilOrder', 'refundOrder']
 
@@ -64,20 +90,25 @@ export async function createSamples(shop: Shop): Promise<(operation: string) => 
   }
   // A session of its own: should a bad request end it, the other scenarios keep theirs.
   const { token } = await shop.signIn(email, password)
-  const { variantId, productId, product } = await shop.sell()
+  const { variantId, productId } = await shop.sell()
   const cart = await shop.cartWith({ [variantId]: 1 }, token)
   const order = await shop.checkout(cart, { token })
   const params = {
     cartId: cart.id,
     variantId,
     productId,
-    idOrSlug: product.slug,
+    // Some operations at that path take no slug.
+    idOrSlug: productId,
     orderId: order.id,
     fulfilmentId: randomUUID(),
     refundId: randomUUID(),
     eventId: 'evt_none',
     importId: randomUUID(),
     addressId: randomUUID(),
+    imageId: randomUUID(),
+    imageWidth: '640',
+    customerId: randomUUID(),
+    sessionId: randomUUID(),
     subjectId: randomUUID(),
     role: 'e2e-clerk',
     deadLetterId: 'none',
@@ -89,6 +120,7 @@ export async function createSamples(shop: Shop): Promise<(operation: string) => 
   }
   return (operation) => ({
     params,
+    query: queries[operation] ?? '',
     body:
       operation === 'placeOrder'
         ? newOrder(cart)

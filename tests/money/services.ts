@@ -5,6 +5,7 @@ import { AppError } from '@halles/kit/errors'
 import type { GrpcService } from '@halles/kit/grpc-server'
 import { uuidv7 } from '@halles/kit/ids'
 import type { Handler } from '@halles/kit/messaging'
+import { createMetrics } from '@halles/kit/metrics'
 import { toPayments, toProducts } from '../../services/orders/src/clients.ts'
 import type { Order } from '../../services/orders/src/domain/order.ts'
 import { createTotals } from '../../services/orders/src/domain/totals.ts'
@@ -84,7 +85,10 @@ export function connectServices(connected: Connected) {
     products: schedule.gate('products', stores.products),
     reservations: schedule.gate('reservations', stores.reservations),
   }
-  const productsEdge = productsService(products as ProductsDeps)
+  const productsEdge = productsService(
+    products as ProductsDeps,
+    createMetrics({ service: 'products' }),
+  )
   const consume = consumerOf(products as ProductsDeps, shortfall)
 
   /** The services of one history. */

@@ -6,26 +6,13 @@ import { promisify } from 'node:util'
 import { address as commands } from '@halles/contracts/gen/messages/customers'
 import { priceChanged, address as products } from '@halles/contracts/gen/messages/products'
 import { eventually } from '@halles/kit/testing'
+import { findPython, noPython, works } from '../clients/python.ts'
 import type { Drill } from './drill.ts'
 import { changePrice } from './listings.ts'
 
 const run = promisify(execFile)
 
-async function works(command: string, args: readonly string[]): Promise<boolean> {
-  try {
-    await run(command, args, { timeout: 10_000 })
-    return true
-  } catch {
-    // Absent or incomplete: either way it is not to be asked.
-    return false
-  }
-}
-
-const modules = ['-c', 'import confluent_kafka, jsonschema']
-// Debian's modules are for Debian's Python, which need not be the first in PATH.
-const pythons = ['/usr/bin/python3', 'python3']
-const isUsable = await Promise.all(pythons.map((python) => works(python, modules)))
-const python = pythons.find((_python, index) => isUsable[index])
+const python = await findPython()
 const hasKcat = await works('kcat', ['-V'])
 // A tool starts, reads a topic that has some thousand messages, and ends.
 const toolLimitMs = 30_000
@@ -33,7 +20,7 @@ const toolLimitMs = 30_000
 /** Tools that know nothing of us read what is in the brokers. */
 export function strangersAgree(drill: Drill, { skip }: { skip: string | false }): void {
   const skipKcat = skip || (hasKcat ? false : 'kcat is not installed')
-  const skipPython = skip || (python ? false : 'Python has no confluent_kafka and jsonschema')
+  const skipPython = skip || (python ? false : noPython)
 
   test('kcat reads the price change from the topic: a CloudEvent, keyed by product', {
     skip: skipKcat,

@@ -12,6 +12,10 @@ export type Timestamp = string
  * Optimistic lock; also the ETag.
  */
 export type Version = number
+/**
+ * Pass as `cursor` for the next page; null on the last.
+ */
+export type Cursor = string | null
 
 export interface SignUp {
   email: Email
@@ -25,16 +29,13 @@ export interface Customer {
   createdAt: Timestamp
   version: Version
 }
-export interface CustomerPatch {
-  name: Name
+export interface CustomerPage {
+  items: Customer[]
+  nextCursor: Cursor
 }
-export interface PasswordChange {
-  currentPassword: string
-  newPassword: Password
-}
-export interface EmailChange {
-  email: Email
-  currentPassword: string
+export interface CustomerDetail {
+  customer: Customer
+  addresses: SavedAddress[]
 }
 export interface SavedAddress {
   id: Id
@@ -52,6 +53,17 @@ export interface Address {
    */
   country: string
 }
+export interface CustomerPatch {
+  name: Name
+}
+export interface PasswordChange {
+  currentPassword: string
+  newPassword: Password
+}
+export interface EmailChange {
+  email: Email
+  currentPassword: string
+}
 export interface SavedAddresses {
   items: SavedAddress[]
 }
@@ -63,6 +75,22 @@ export interface CustomerExport {
 export interface Erasure {
   currentPassword: string
 }
+export interface ListCustomersQuery {
+  limit: number
+  cursor?: string
+  /**
+   * Part of the e-mail or of the name.
+   */
+  q?: string
+  /**
+   * These alone: up to 50 ids, separated by commas.
+   */
+  ids?: string
+}
+export interface GetCustomerParams {
+  customerId: Id
+}
+export interface GetCustomerQuery {}
 export interface SignUpQuery {}
 export interface GetMeQuery {}
 export interface UpdateMeQuery {}
@@ -89,6 +117,8 @@ export interface ExportMeQuery {}
 export interface EraseMeQuery {}
 
 export type Operations = {
+  listCustomers: { params: undefined; query: ListCustomersQuery; headers: undefined; body: undefined; reply: CustomerPage; access: 'permission' }
+  getCustomer: { params: GetCustomerParams; query: GetCustomerQuery; headers: undefined; body: undefined; reply: CustomerDetail; access: 'permission' }
   signUp: { params: undefined; query: SignUpQuery; headers: undefined; body: SignUp; reply: Customer; access: 'public' }
   getMe: { params: undefined; query: GetMeQuery; headers: undefined; body: undefined; reply: Customer; access: 'signed-in' }
   updateMe: { params: undefined; query: UpdateMeQuery; headers: UpdateMeHeaders; body: CustomerPatch; reply: Customer; access: 'signed-in' }
@@ -102,6 +132,259 @@ export type Operations = {
   eraseMe: { params: undefined; query: EraseMeQuery; headers: undefined; body: Erasure; reply: undefined; access: 'signed-in' }
 }
 export const routes = {
+  "listCustomers": {
+    "operation": "listCustomers",
+    "service": "customers",
+    "method": "GET",
+    "path": "/api/v1/customers",
+    "summary": "Customers, newest first. Erased ones are not there any more.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "customers:read"
+    },
+    "query": {
+      "type": "object",
+      "properties": {
+        "limit": {
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 100,
+          "default": 20
+        },
+        "cursor": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 512,
+          "pattern": "^[A-Za-z0-9_-]+$"
+        },
+        "q": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 100,
+          "description": "Part of the e-mail or of the name."
+        },
+        "ids": {
+          "type": "string",
+          "maxLength": 1849,
+          "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(,[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}){0,49}$",
+          "description": "These alone: up to 50 ids, separated by commas."
+        }
+      },
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "items": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "email": {
+                  "type": "string",
+                  "format": "email",
+                  "minLength": 3,
+                  "maxLength": 254
+                },
+                "name": {
+                  "type": "string",
+                  "minLength": 1,
+                  "maxLength": 100,
+                  "pattern": "\\S"
+                },
+                "createdAt": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "version": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "description": "Optimistic lock; also the ETag."
+                }
+              },
+              "required": [
+                "id",
+                "email",
+                "name",
+                "createdAt",
+                "version"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "nextCursor": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Pass as `cursor` for the next page; null on the last."
+          }
+        },
+        "required": [
+          "items",
+          "nextCursor"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "getCustomer": {
+    "operation": "getCustomer",
+    "service": "customers",
+    "method": "GET",
+    "path": "/api/v1/customers/{customerId}",
+    "summary": "A customer with the saved addresses.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "customers:read"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "customerId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        }
+      },
+      "required": [
+        "customerId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "customer": {
+            "type": "object",
+            "properties": {
+              "id": {
+                "type": "string",
+                "format": "uuid",
+                "description": "UUIDv7."
+              },
+              "email": {
+                "type": "string",
+                "format": "email",
+                "minLength": 3,
+                "maxLength": 254
+              },
+              "name": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 100,
+                "pattern": "\\S"
+              },
+              "createdAt": {
+                "type": "string",
+                "format": "date-time"
+              },
+              "version": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "Optimistic lock; also the ETag."
+              }
+            },
+            "required": [
+              "id",
+              "email",
+              "name",
+              "createdAt",
+              "version"
+            ],
+            "additionalProperties": false
+          },
+          "addresses": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "address": {
+                  "type": "object",
+                  "properties": {
+                    "name": {
+                      "type": "string",
+                      "minLength": 1,
+                      "maxLength": 100,
+                      "pattern": "\\S"
+                    },
+                    "line1": {
+                      "type": "string",
+                      "minLength": 1,
+                      "maxLength": 200,
+                      "pattern": "\\S"
+                    },
+                    "line2": {
+                      "type": "string",
+                      "maxLength": 200
+                    },
+                    "postalCode": {
+                      "type": "string",
+                      "minLength": 1,
+                      "maxLength": 20,
+                      "pattern": "\\S"
+                    },
+                    "city": {
+                      "type": "string",
+                      "minLength": 1,
+                      "maxLength": 100,
+                      "pattern": "\\S"
+                    },
+                    "region": {
+                      "type": "string",
+                      "maxLength": 100
+                    },
+                    "country": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{2}$",
+                      "description": "ISO 3166-1 alpha-2 code."
+                    }
+                  },
+                  "required": [
+                    "name",
+                    "line1",
+                    "postalCode",
+                    "city",
+                    "country"
+                  ],
+                  "additionalProperties": false
+                }
+              },
+              "required": [
+                "id",
+                "address"
+              ],
+              "additionalProperties": false
+            }
+          }
+        },
+        "required": [
+          "customer",
+          "addresses"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
   "signUp": {
     "operation": "signUp",
     "service": "customers",

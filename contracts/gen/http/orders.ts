@@ -164,6 +164,8 @@ export interface OrderSummary {
   id: Id
   status: OrderStatus
   paymentStatus: string
+  customerId: Id | null
+  email: string | null
   total: Money
   lineCount: number
   placedAt: Timestamp
@@ -203,6 +205,55 @@ export interface UnfinishedWork {
     orderId: Id
     since: Timestamp
   }[]
+}
+export interface Resumption {
+  /**
+   * `unfinished`: somebody else is at it, or it failed again.
+   */
+  outcome: 'finished' | 'unfinished' | 'nothing-to-do'
+}
+/**
+ * What a day's work looks like. Days are of UTC; revenue is what was captured.
+ */
+export interface OrderSummaries {
+  from: Timestamp
+  to: Timestamp
+  /**
+   * Days with orders, oldest first; one entry for each day and currency.
+   */
+  days: {
+    date: string
+    /**
+     * Placed on the day, whatever became of them.
+     */
+    orders: number
+    /**
+     * Captured for them until now.
+     */
+    revenue: Money
+    /**
+     * Of it what went back.
+     */
+    refunded: Money
+  }[]
+  /**
+   * Orders of the time by status; a status that none has is left out.
+   */
+  statuses: {
+    status: OrderStatus
+    orders: number
+  }[]
+  /**
+   * Refunds of orders of the time by status.
+   */
+  refunds: {
+    status: 'requested' | 'pending' | 'succeeded' | 'failed'
+    refunds: number
+  }[]
+  /**
+   * Orders of any time, placed over an hour ago, that wait for their money.
+   */
+  unpaid: number
 }
 export interface Cancellation {
   reason?: string
@@ -252,6 +303,36 @@ export interface ListOrdersQuery {
   cursor?: string
   status?: OrderStatus
   all: boolean
+  /**
+   * Of everybody's, this customer's.
+   */
+  customerId?: Id
+  /**
+   * The begin or the end of the order's id, 4 characters or more, or the begin of the e-mail.
+   */
+  q?: string
+  /**
+   * Placed then or later.
+   */
+  from?: Timestamp
+  /**
+   * Placed before then.
+   */
+  to?: Timestamp
+  /**
+   * The least total, in the currency's smallest unit.
+   */
+  minTotal?: number
+}
+export interface SummarizeOrdersQuery {
+  /**
+   * Placed then or later.
+   */
+  from: Timestamp
+  /**
+   * Placed before then.
+   */
+  to: Timestamp
 }
 export interface GetOrderParams {
   orderId: Id
@@ -295,11 +376,16 @@ export interface RecordReceiptParams {
 }
 export interface RecordReceiptQuery {}
 export interface ListUnfinishedOrdersQuery {}
+export interface ResumeOrderParams {
+  orderId: Id
+}
+export interface ResumeOrderQuery {}
 
 export type Operations = {
   quoteOrder: { params: undefined; query: QuoteOrderQuery; headers: undefined; body: QuoteRequest; reply: Totals; access: 'optional' }
   placeOrder: { params: undefined; query: PlaceOrderQuery; headers: PlaceOrderHeaders; body: NewOrder; reply: Order; access: 'optional' }
   listOrders: { params: undefined; query: ListOrdersQuery; headers: undefined; body: undefined; reply: OrderPage; access: 'signed-in' }
+  summarizeOrders: { params: undefined; query: SummarizeOrdersQuery; headers: undefined; body: undefined; reply: OrderSummaries; access: 'permission' }
   getOrder: { params: GetOrderParams; query: GetOrderQuery; headers: undefined; body: undefined; reply: Order; access: 'order-holder' }
   getOrderTimeline: { params: GetOrderTimelineParams; query: GetOrderTimelineQuery; headers: undefined; body: undefined; reply: Timeline; access: 'order-holder' }
   checkPayment: { params: CheckPaymentParams; query: CheckPaymentQuery; headers: undefined; body: undefined; reply: Order; access: 'order-holder' }
@@ -309,6 +395,7 @@ export type Operations = {
   refundOrder: { params: RefundOrderParams; query: RefundOrderQuery; headers: RefundOrderHeaders; body: NewRefund; reply: Order; access: 'permission' }
   recordReceipt: { params: RecordReceiptParams; query: RecordReceiptQuery; headers: undefined; body: NewReceipt; reply: Order; access: 'permission' }
   listUnfinishedOrders: { params: undefined; query: ListUnfinishedOrdersQuery; headers: undefined; body: undefined; reply: UnfinishedWork; access: 'permission' }
+  resumeOrder: { params: ResumeOrderParams; query: ResumeOrderQuery; headers: undefined; body: undefined; reply: Resumption; access: 'permission' }
 }
 export const routes = {
   "quoteOrder": {
@@ -1203,6 +1290,33 @@ export const routes = {
         "all": {
           "type": "boolean",
           "default": false
+        },
+        "customerId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "Of everybody's, this customer's."
+        },
+        "q": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 100,
+          "description": "The begin or the end of the order's id, 4 characters or more, or the begin of the e-mail."
+        },
+        "from": {
+          "type": "string",
+          "format": "date-time",
+          "description": "Placed then or later."
+        },
+        "to": {
+          "type": "string",
+          "format": "date-time",
+          "description": "Placed before then."
+        },
+        "minTotal": {
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 99999999999,
+          "description": "The least total, in the currency's smallest unit."
         }
       },
       "additionalProperties": false
@@ -1235,6 +1349,20 @@ export const routes = {
                 },
                 "paymentStatus": {
                   "type": "string"
+                },
+                "customerId": {
+                  "type": [
+                    "string",
+                    "null"
+                  ],
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "email": {
+                  "type": [
+                    "string",
+                    "null"
+                  ]
                 },
                 "total": {
                   "type": "object",
@@ -1269,6 +1397,8 @@ export const routes = {
                 "id",
                 "status",
                 "paymentStatus",
+                "customerId",
+                "email",
                 "total",
                 "lineCount",
                 "placedAt"
@@ -1287,6 +1417,188 @@ export const routes = {
         "required": [
           "items",
           "nextCursor"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "summarizeOrders": {
+    "operation": "summarizeOrders",
+    "service": "orders",
+    "method": "GET",
+    "path": "/api/v1/orders/summary",
+    "summary": "Orders and revenue by day, and what waits for somebody. At most 92 days.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "orders:read"
+    },
+    "query": {
+      "type": "object",
+      "properties": {
+        "from": {
+          "type": "string",
+          "format": "date-time",
+          "description": "Placed then or later."
+        },
+        "to": {
+          "type": "string",
+          "format": "date-time",
+          "description": "Placed before then."
+        }
+      },
+      "required": [
+        "from",
+        "to"
+      ],
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "description": "What a day's work looks like. Days are of UTC; revenue is what was captured.",
+        "properties": {
+          "from": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "to": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "days": {
+            "type": "array",
+            "description": "Days with orders, oldest first; one entry for each day and currency.",
+            "items": {
+              "type": "object",
+              "properties": {
+                "date": {
+                  "type": "string",
+                  "format": "date"
+                },
+                "orders": {
+                  "type": "integer",
+                  "description": "Placed on the day, whatever became of them."
+                },
+                "revenue": {
+                  "type": "object",
+                  "description": "Captured for them until now.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                },
+                "refunded": {
+                  "type": "object",
+                  "description": "Of it what went back.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                }
+              },
+              "required": [
+                "date",
+                "orders",
+                "revenue",
+                "refunded"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "statuses": {
+            "type": "array",
+            "description": "Orders of the time by status; a status that none has is left out.",
+            "items": {
+              "type": "object",
+              "properties": {
+                "status": {
+                  "type": "string",
+                  "enum": [
+                    "pending_payment",
+                    "paid",
+                    "partly_fulfilled",
+                    "fulfilled",
+                    "delivered",
+                    "cancelled",
+                    "refunded"
+                  ]
+                },
+                "orders": {
+                  "type": "integer"
+                }
+              },
+              "required": [
+                "status",
+                "orders"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "refunds": {
+            "type": "array",
+            "description": "Refunds of orders of the time by status.",
+            "items": {
+              "type": "object",
+              "properties": {
+                "status": {
+                  "type": "string",
+                  "enum": [
+                    "requested",
+                    "pending",
+                    "succeeded",
+                    "failed"
+                  ]
+                },
+                "refunds": {
+                  "type": "integer"
+                }
+              },
+              "required": [
+                "status",
+                "refunds"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "unpaid": {
+            "type": "integer",
+            "description": "Orders of any time, placed over an hour ago, that wait for their money."
+          }
+        },
+        "required": [
+          "from",
+          "to",
+          "days",
+          "statuses",
+          "refunds",
+          "unpaid"
         ],
         "additionalProperties": false
       }
@@ -5943,6 +6255,58 @@ export const routes = {
         },
         "required": [
           "items"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "resumeOrder": {
+    "operation": "resumeOrder",
+    "service": "orders",
+    "method": "POST",
+    "path": "/api/v1/orders/unfinished/{orderId}/resumption",
+    "summary": "Go on at once with a checkout, cancellation or refund that stopped half-way. Audited.",
+    "audit": "order-resumption",
+    "rate": "write",
+    "access": {
+      "kind": "permission",
+      "permission": "system:write"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "orderId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        }
+      },
+      "required": [
+        "orderId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "outcome": {
+            "type": "string",
+            "enum": [
+              "finished",
+              "unfinished",
+              "nothing-to-do"
+            ],
+            "description": "`unfinished`: somebody else is at it, or it failed again."
+          }
+        },
+        "required": [
+          "outcome"
         ],
         "additionalProperties": false
       }

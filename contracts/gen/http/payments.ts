@@ -291,7 +291,8 @@ export const routes = {
     "service": "payments",
     "method": "POST",
     "path": "/api/v1/payments/events/{eventId}/replay",
-    "summary": "Apply an event again that was refused or never came through.",
+    "summary": "Apply an event again that was refused or never came through. Audited.",
+    "audit": "provider-event-replay",
     "rate": "write",
     "access": {
       "kind": "permission",

@@ -19,10 +19,17 @@ export type Version = number
  * Pass as `cursor` for the next page; null on the last.
  */
 export type Cursor = string | null
+export type ProductStatus = 'active' | 'draft' | 'removed'
 
+/**
+ * On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.
+ */
 export interface Image {
   url: string
   alt: string | null
+  id?: Id
+  width?: number
+  height?: number
 }
 export interface Variant {
   id: Id
@@ -70,6 +77,156 @@ export interface ProductSummary {
 export interface ProductPage {
   items: ProductSummary[]
   nextCursor: Cursor
+}
+export interface StaffVariant {
+  id: Id
+  sku: string
+  title: string
+  optionValues: string[]
+  price: Money
+  compareAtPrice: Money | null
+  availability: Availability
+  /**
+   * Pieces on hand.
+   */
+  quantity: number
+  /**
+   * Of these, held for unpaid orders.
+   */
+  reserved: number
+  available: number
+}
+export interface StaffProduct {
+  id: Id
+  slug: Slug
+  title: string
+  descriptionHtml: string
+  vendor: string | null
+  category: string | null
+  tags: string[]
+  status: ProductStatus
+  options: string[]
+  images: Image[]
+  variants: StaffVariant[]
+  createdAt: Timestamp
+  updatedAt: Timestamp
+  version: Version
+}
+export interface CatalogueEntry {
+  id: Id
+  slug: Slug
+  title: string
+  vendor: string | null
+  category: string | null
+  status: ProductStatus
+  image: Image | null
+  variants: StaffVariant[]
+  updatedAt: Timestamp
+  version: Version
+}
+export interface CataloguePage {
+  items: CatalogueEntry[]
+  nextCursor: Cursor
+}
+export interface PriceHistory {
+  items: {
+    at: Timestamp
+    /**
+     * A subject's id, or `import:` and the import's.
+     */
+    by: string
+    from: Money
+    to: Money
+  }[]
+  nextCursor: Cursor
+}
+/**
+ * A variant that there is, by its id, or a new one.
+ */
+export interface VariantEdit {
+  id?: Id
+  sku: string
+  title?: string
+  /**
+   * @maxItems 3
+   */
+  optionValues?: string[]
+  price: Money
+  compareAtPrice?: Money | null
+  /**
+   * Of a new one. That of others is set by `setStock` alone.
+   */
+  quantity?: number
+}
+export interface ProductVariants {
+  /**
+   * @maxItems 3
+   */
+  options: string[]
+  /**
+   * All that the product shall have.
+   *
+   * @minItems 1
+   * @maxItems 100
+   */
+  variants: VariantEdit[]
+}
+export interface PriceChange {
+  /**
+   * By ids, or by search. Removed products are never meant.
+   */
+  selection: {
+    /**
+     * @minItems 1
+     * @maxItems 1000
+     */
+    variantIds?: Id[]
+    q?: string
+    category?: string
+  }
+  /**
+   * One of both.
+   */
+  change: {
+    /**
+     * Hundredths of a percent: -1000 takes a tenth off.
+     */
+    basisPoints?: number
+    amountMinor?: number
+  }
+  /**
+   * To the nearest price that ends so; the lower of two. Not for currencies without cents.
+   */
+  rounding?: 'none' | '99' | '95'
+  /**
+   * Prices in others stay.
+   */
+  currency: Currency
+  dryRun?: boolean
+  /**
+   * That of the preview that was agreed to. Required unless it is a dry run.
+   */
+  fingerprint?: string
+}
+export interface PriceChangeResult {
+  isApplied: boolean
+  /**
+   * Of the lines as they are.
+   */
+  fingerprint: string
+  lines: {
+    variantId: Id
+    productId: Id
+    sku: string
+    title: string
+    variantTitle: string
+    from: Money
+    to: Money
+  }[]
+  /**
+   * Selected, but in another currency, unknown, or at that price already.
+   */
+  unchanged: number
 }
 export interface NewVariant {
   sku: string
@@ -130,7 +287,7 @@ export interface Stock {
    */
   quantity: number
   /**
-   * Of these
+   * Of these, held for unpaid orders.
    */
   reserved: number
   available: number
@@ -168,6 +325,62 @@ export interface Import {
   problem: string | null
   createdAt: Timestamp
 }
+export interface ListCatalogueQuery {
+  limit: number
+  cursor?: string
+  q?: string
+  status?: ProductStatus
+  category?: string
+  /**
+   * Products of which a variant has no more than that.
+   */
+  maxAvailable?: number
+  sort: 'newest' | 'title' | 'updated'
+}
+export interface GetCatalogueProductParams {
+  productId: Id
+}
+export interface GetCatalogueProductQuery {}
+export interface GetPriceHistoryParams {
+  variantId: Id
+}
+export interface GetPriceHistoryQuery {
+  limit: number
+  cursor?: string
+}
+export interface ReplaceVariantsParams {
+  productId: Id
+}
+export interface ReplaceVariantsQuery {}
+export interface ReplaceVariantsHeaders {
+  /**
+   * The `ETag` that was read; another version answers 412.
+   */
+  'if-match'?: string
+  [k: string]: unknown
+}
+export interface ChangePricesQuery {}
+export interface AddImageParams {
+  productId: Id
+}
+export interface AddImageQuery {
+  /**
+   * What it shows, for those who do not see it.
+   */
+  alt: string
+}
+export interface AddImageHeaders {
+  /**
+   * The `ETag` that was read; another version answers 412.
+   */
+  'if-match'?: string
+  [k: string]: unknown
+}
+export interface GetImageParams {
+  imageId: Id
+  imageWidth: '320' | '640' | '1280'
+}
+export interface GetImageQuery {}
 export interface ListProductsQuery {
   limit: number
   cursor?: string
@@ -241,6 +454,13 @@ export interface GetImportParams {
 export interface GetImportQuery {}
 
 export type Operations = {
+  listCatalogue: { params: undefined; query: ListCatalogueQuery; headers: undefined; body: undefined; reply: CataloguePage; access: 'permission' }
+  getCatalogueProduct: { params: GetCatalogueProductParams; query: GetCatalogueProductQuery; headers: undefined; body: undefined; reply: StaffProduct; access: 'permission' }
+  getPriceHistory: { params: GetPriceHistoryParams; query: GetPriceHistoryQuery; headers: undefined; body: undefined; reply: PriceHistory; access: 'permission' }
+  replaceVariants: { params: ReplaceVariantsParams; query: ReplaceVariantsQuery; headers: ReplaceVariantsHeaders; body: ProductVariants; reply: StaffProduct; access: 'permission' }
+  changePrices: { params: undefined; query: ChangePricesQuery; headers: undefined; body: PriceChange; reply: PriceChangeResult; access: 'permission' }
+  addImage: { params: AddImageParams; query: AddImageQuery; headers: AddImageHeaders; body: Buffer; reply: Image; access: 'permission' }
+  getImage: { params: GetImageParams; query: GetImageQuery; headers: undefined; body: undefined; reply: undefined; access: 'public' }
   listProducts: { params: undefined; query: ListProductsQuery; headers: undefined; body: undefined; reply: ProductPage; access: 'public' }
   getProduct: { params: GetProductParams; query: GetProductQuery; headers: undefined; body: undefined; reply: Product; access: 'public' }
   createProduct: { params: undefined; query: CreateProductQuery; headers: undefined; body: NewProduct; reply: Product; access: 'permission' }
@@ -253,6 +473,1420 @@ export type Operations = {
   getImport: { params: GetImportParams; query: GetImportQuery; headers: undefined; body: undefined; reply: Import; access: 'permission' }
 }
 export const routes = {
+  "listCatalogue": {
+    "operation": "listCatalogue",
+    "service": "products",
+    "method": "GET",
+    "path": "/api/v1/catalogue",
+    "summary": "Products for the staff, with drafts, removed ones and stock.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "products:read"
+    },
+    "query": {
+      "type": "object",
+      "properties": {
+        "limit": {
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 100,
+          "default": 20
+        },
+        "cursor": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 512,
+          "pattern": "^[A-Za-z0-9_-]+$"
+        },
+        "q": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 100
+        },
+        "status": {
+          "type": "string",
+          "enum": [
+            "active",
+            "draft",
+            "removed"
+          ]
+        },
+        "category": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 100
+        },
+        "maxAvailable": {
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 1000000,
+          "description": "Products of which a variant has no more than that."
+        },
+        "sort": {
+          "type": "string",
+          "enum": [
+            "newest",
+            "title",
+            "updated"
+          ],
+          "default": "newest"
+        }
+      },
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "items": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "slug": {
+                  "type": "string",
+                  "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+                  "minLength": 1,
+                  "maxLength": 80
+                },
+                "title": {
+                  "type": "string"
+                },
+                "vendor": {
+                  "type": [
+                    "string",
+                    "null"
+                  ]
+                },
+                "category": {
+                  "type": [
+                    "string",
+                    "null"
+                  ]
+                },
+                "status": {
+                  "type": "string",
+                  "enum": [
+                    "active",
+                    "draft",
+                    "removed"
+                  ]
+                },
+                "image": {
+                  "type": [
+                    "object",
+                    "null"
+                  ],
+                  "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
+                  "properties": {
+                    "url": {
+                      "type": "string",
+                      "format": "uri-reference",
+                      "maxLength": 2000,
+                      "pattern": "^(https?://[^/]|/api/v1/images/)"
+                    },
+                    "alt": {
+                      "type": [
+                        "string",
+                        "null"
+                      ],
+                      "maxLength": 300
+                    },
+                    "id": {
+                      "type": "string",
+                      "format": "uuid",
+                      "description": "UUIDv7."
+                    },
+                    "width": {
+                      "type": "integer",
+                      "minimum": 1,
+                      "maximum": 1280
+                    },
+                    "height": {
+                      "type": "integer",
+                      "minimum": 1,
+                      "maximum": 20000
+                    }
+                  },
+                  "required": [
+                    "url",
+                    "alt"
+                  ],
+                  "additionalProperties": false
+                },
+                "variants": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "properties": {
+                      "id": {
+                        "type": "string",
+                        "format": "uuid",
+                        "description": "UUIDv7."
+                      },
+                      "sku": {
+                        "type": "string"
+                      },
+                      "title": {
+                        "type": "string"
+                      },
+                      "optionValues": {
+                        "type": "array",
+                        "items": {
+                          "type": "string"
+                        }
+                      },
+                      "price": {
+                        "type": "object",
+                        "description": "An amount in the currency's smallest unit.",
+                        "properties": {
+                          "amountMinor": {
+                            "type": "integer",
+                            "minimum": 0,
+                            "maximum": 99999999999
+                          },
+                          "currency": {
+                            "type": "string",
+                            "pattern": "^[A-Z]{3}$",
+                            "description": "ISO 4217 code."
+                          }
+                        },
+                        "required": [
+                          "amountMinor",
+                          "currency"
+                        ],
+                        "additionalProperties": false
+                      },
+                      "compareAtPrice": {
+                        "type": [
+                          "object",
+                          "null"
+                        ],
+                        "description": "An amount in the currency's smallest unit.",
+                        "properties": {
+                          "amountMinor": {
+                            "type": "integer",
+                            "minimum": 0,
+                            "maximum": 99999999999
+                          },
+                          "currency": {
+                            "type": "string",
+                            "pattern": "^[A-Z]{3}$",
+                            "description": "ISO 4217 code."
+                          }
+                        },
+                        "required": [
+                          "amountMinor",
+                          "currency"
+                        ],
+                        "additionalProperties": false
+                      },
+                      "availability": {
+                        "type": "string",
+                        "enum": [
+                          "in_stock",
+                          "low_stock",
+                          "out_of_stock"
+                        ]
+                      },
+                      "quantity": {
+                        "type": "integer",
+                        "description": "Pieces on hand."
+                      },
+                      "reserved": {
+                        "type": "integer",
+                        "description": "Of these, held for unpaid orders."
+                      },
+                      "available": {
+                        "type": "integer"
+                      }
+                    },
+                    "required": [
+                      "id",
+                      "sku",
+                      "title",
+                      "optionValues",
+                      "price",
+                      "compareAtPrice",
+                      "availability",
+                      "quantity",
+                      "reserved",
+                      "available"
+                    ],
+                    "additionalProperties": false
+                  }
+                },
+                "updatedAt": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "version": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "description": "Optimistic lock; also the ETag."
+                }
+              },
+              "required": [
+                "id",
+                "slug",
+                "title",
+                "vendor",
+                "category",
+                "status",
+                "image",
+                "variants",
+                "updatedAt",
+                "version"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "nextCursor": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Pass as `cursor` for the next page; null on the last."
+          }
+        },
+        "required": [
+          "items",
+          "nextCursor"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "getCatalogueProduct": {
+    "operation": "getCatalogueProduct",
+    "service": "products",
+    "method": "GET",
+    "path": "/api/v1/catalogue/{productId}",
+    "summary": "Any product, with its stock.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "products:read"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "productId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        }
+      },
+      "required": [
+        "productId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "UUIDv7."
+          },
+          "slug": {
+            "type": "string",
+            "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+            "minLength": 1,
+            "maxLength": 80
+          },
+          "title": {
+            "type": "string"
+          },
+          "descriptionHtml": {
+            "type": "string"
+          },
+          "vendor": {
+            "type": [
+              "string",
+              "null"
+            ]
+          },
+          "category": {
+            "type": [
+              "string",
+              "null"
+            ]
+          },
+          "tags": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "status": {
+            "type": "string",
+            "enum": [
+              "active",
+              "draft",
+              "removed"
+            ]
+          },
+          "options": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "images": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
+              "properties": {
+                "url": {
+                  "type": "string",
+                  "format": "uri-reference",
+                  "maxLength": 2000,
+                  "pattern": "^(https?://[^/]|/api/v1/images/)"
+                },
+                "alt": {
+                  "type": [
+                    "string",
+                    "null"
+                  ],
+                  "maxLength": 300
+                },
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "width": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 1280
+                },
+                "height": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 20000
+                }
+              },
+              "required": [
+                "url",
+                "alt"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "variants": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "sku": {
+                  "type": "string"
+                },
+                "title": {
+                  "type": "string"
+                },
+                "optionValues": {
+                  "type": "array",
+                  "items": {
+                    "type": "string"
+                  }
+                },
+                "price": {
+                  "type": "object",
+                  "description": "An amount in the currency's smallest unit.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                },
+                "compareAtPrice": {
+                  "type": [
+                    "object",
+                    "null"
+                  ],
+                  "description": "An amount in the currency's smallest unit.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                },
+                "availability": {
+                  "type": "string",
+                  "enum": [
+                    "in_stock",
+                    "low_stock",
+                    "out_of_stock"
+                  ]
+                },
+                "quantity": {
+                  "type": "integer",
+                  "description": "Pieces on hand."
+                },
+                "reserved": {
+                  "type": "integer",
+                  "description": "Of these, held for unpaid orders."
+                },
+                "available": {
+                  "type": "integer"
+                }
+              },
+              "required": [
+                "id",
+                "sku",
+                "title",
+                "optionValues",
+                "price",
+                "compareAtPrice",
+                "availability",
+                "quantity",
+                "reserved",
+                "available"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "createdAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "updatedAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "version": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Optimistic lock; also the ETag."
+          }
+        },
+        "required": [
+          "id",
+          "slug",
+          "title",
+          "descriptionHtml",
+          "vendor",
+          "category",
+          "tags",
+          "status",
+          "options",
+          "images",
+          "variants",
+          "createdAt",
+          "updatedAt",
+          "version"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "getPriceHistory": {
+    "operation": "getPriceHistory",
+    "service": "products",
+    "method": "GET",
+    "path": "/api/v1/variants/{variantId}/price-history",
+    "summary": "What a variant's price was, the last change first.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "products:read"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "variantId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        }
+      },
+      "required": [
+        "variantId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {
+        "limit": {
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 100,
+          "default": 20
+        },
+        "cursor": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 512,
+          "pattern": "^[A-Za-z0-9_-]+$"
+        }
+      },
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "items": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "at": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "by": {
+                  "type": "string",
+                  "description": "A subject's id, or `import:` and the import's."
+                },
+                "from": {
+                  "type": "object",
+                  "description": "An amount in the currency's smallest unit.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                },
+                "to": {
+                  "type": "object",
+                  "description": "An amount in the currency's smallest unit.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                }
+              },
+              "required": [
+                "at",
+                "by",
+                "from",
+                "to"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "nextCursor": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Pass as `cursor` for the next page; null on the last."
+          }
+        },
+        "required": [
+          "items",
+          "nextCursor"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "replaceVariants": {
+    "operation": "replaceVariants",
+    "service": "products",
+    "method": "PUT",
+    "path": "/api/v1/products/{productId}/variants",
+    "summary": "Add, edit, order and remove variants. What is not named is removed; orders keep it.",
+    "rate": "write",
+    "access": {
+      "kind": "permission",
+      "permission": "products:write"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "productId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        }
+      },
+      "required": [
+        "productId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "headers": {
+      "type": "object",
+      "properties": {
+        "if-match": {
+          "type": "string",
+          "pattern": "^\"[0-9]{1,15}\"$",
+          "description": "The `ETag` that was read; another version answers 412."
+        }
+      },
+      "additionalProperties": true
+    },
+    "body": {
+      "type": "object",
+      "properties": {
+        "options": {
+          "type": "array",
+          "maxItems": 3,
+          "uniqueItems": true,
+          "items": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 100
+          }
+        },
+        "variants": {
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 100,
+          "description": "All that the product shall have.",
+          "items": {
+            "type": "object",
+            "description": "A variant that there is, by its id, or a new one.",
+            "properties": {
+              "id": {
+                "type": "string",
+                "format": "uuid",
+                "description": "UUIDv7."
+              },
+              "sku": {
+                "type": "string",
+                "pattern": "^[\\x21-\\x7e]{1,64}$"
+              },
+              "title": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 200,
+                "pattern": "\\S"
+              },
+              "optionValues": {
+                "type": "array",
+                "maxItems": 3,
+                "items": {
+                  "type": "string",
+                  "minLength": 1,
+                  "maxLength": 100
+                }
+              },
+              "price": {
+                "type": "object",
+                "description": "An amount in the currency's smallest unit.",
+                "properties": {
+                  "amountMinor": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": 99999999999
+                  },
+                  "currency": {
+                    "type": "string",
+                    "pattern": "^[A-Z]{3}$",
+                    "description": "ISO 4217 code."
+                  }
+                },
+                "required": [
+                  "amountMinor",
+                  "currency"
+                ],
+                "additionalProperties": false
+              },
+              "compareAtPrice": {
+                "type": [
+                  "object",
+                  "null"
+                ],
+                "description": "An amount in the currency's smallest unit.",
+                "properties": {
+                  "amountMinor": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": 99999999999
+                  },
+                  "currency": {
+                    "type": "string",
+                    "pattern": "^[A-Z]{3}$",
+                    "description": "ISO 4217 code."
+                  }
+                },
+                "required": [
+                  "amountMinor",
+                  "currency"
+                ],
+                "additionalProperties": false
+              },
+              "quantity": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 1000000,
+                "description": "Of a new one. That of others is set by `setStock` alone."
+              }
+            },
+            "required": [
+              "sku",
+              "price"
+            ],
+            "additionalProperties": false
+          }
+        }
+      },
+      "required": [
+        "options",
+        "variants"
+      ],
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "UUIDv7."
+          },
+          "slug": {
+            "type": "string",
+            "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+            "minLength": 1,
+            "maxLength": 80
+          },
+          "title": {
+            "type": "string"
+          },
+          "descriptionHtml": {
+            "type": "string"
+          },
+          "vendor": {
+            "type": [
+              "string",
+              "null"
+            ]
+          },
+          "category": {
+            "type": [
+              "string",
+              "null"
+            ]
+          },
+          "tags": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "status": {
+            "type": "string",
+            "enum": [
+              "active",
+              "draft",
+              "removed"
+            ]
+          },
+          "options": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "images": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
+              "properties": {
+                "url": {
+                  "type": "string",
+                  "format": "uri-reference",
+                  "maxLength": 2000,
+                  "pattern": "^(https?://[^/]|/api/v1/images/)"
+                },
+                "alt": {
+                  "type": [
+                    "string",
+                    "null"
+                  ],
+                  "maxLength": 300
+                },
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "width": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 1280
+                },
+                "height": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 20000
+                }
+              },
+              "required": [
+                "url",
+                "alt"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "variants": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "sku": {
+                  "type": "string"
+                },
+                "title": {
+                  "type": "string"
+                },
+                "optionValues": {
+                  "type": "array",
+                  "items": {
+                    "type": "string"
+                  }
+                },
+                "price": {
+                  "type": "object",
+                  "description": "An amount in the currency's smallest unit.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                },
+                "compareAtPrice": {
+                  "type": [
+                    "object",
+                    "null"
+                  ],
+                  "description": "An amount in the currency's smallest unit.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                },
+                "availability": {
+                  "type": "string",
+                  "enum": [
+                    "in_stock",
+                    "low_stock",
+                    "out_of_stock"
+                  ]
+                },
+                "quantity": {
+                  "type": "integer",
+                  "description": "Pieces on hand."
+                },
+                "reserved": {
+                  "type": "integer",
+                  "description": "Of these, held for unpaid orders."
+                },
+                "available": {
+                  "type": "integer"
+                }
+              },
+              "required": [
+                "id",
+                "sku",
+                "title",
+                "optionValues",
+                "price",
+                "compareAtPrice",
+                "availability",
+                "quantity",
+                "reserved",
+                "available"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "createdAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "updatedAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "version": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Optimistic lock; also the ETag."
+          }
+        },
+        "required": [
+          "id",
+          "slug",
+          "title",
+          "descriptionHtml",
+          "vendor",
+          "category",
+          "tags",
+          "status",
+          "options",
+          "images",
+          "variants",
+          "createdAt",
+          "updatedAt",
+          "version"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "changePrices": {
+    "operation": "changePrices",
+    "service": "products",
+    "method": "POST",
+    "path": "/api/v1/price-changes",
+    "summary": "Change up to 1,000 prices together, all or none. A dry run shows what would become of them; 409 when that is no longer what was agreed to.",
+    "rate": "write",
+    "access": {
+      "kind": "permission",
+      "permission": "products:write"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "body": {
+      "type": "object",
+      "properties": {
+        "selection": {
+          "type": "object",
+          "description": "By ids, or by search. Removed products are never meant.",
+          "minProperties": 1,
+          "properties": {
+            "variantIds": {
+              "type": "array",
+              "minItems": 1,
+              "maxItems": 1000,
+              "uniqueItems": true,
+              "items": {
+                "type": "string",
+                "format": "uuid",
+                "description": "UUIDv7."
+              }
+            },
+            "q": {
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 100
+            },
+            "category": {
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 100
+            }
+          },
+          "additionalProperties": false
+        },
+        "change": {
+          "type": "object",
+          "description": "One of both.",
+          "minProperties": 1,
+          "maxProperties": 1,
+          "properties": {
+            "basisPoints": {
+              "type": "integer",
+              "minimum": -9000,
+              "maximum": 50000,
+              "description": "Hundredths of a percent: -1000 takes a tenth off."
+            },
+            "amountMinor": {
+              "type": "integer",
+              "minimum": -999999,
+              "maximum": 99999999999
+            }
+          },
+          "additionalProperties": false
+        },
+        "rounding": {
+          "type": "string",
+          "enum": [
+            "none",
+            "99",
+            "95"
+          ],
+          "default": "none",
+          "description": "To the nearest price that ends so; the lower of two. Not for currencies without cents."
+        },
+        "currency": {
+          "type": "string",
+          "pattern": "^[A-Z]{3}$",
+          "description": "Prices in others stay."
+        },
+        "dryRun": {
+          "type": "boolean",
+          "default": false
+        },
+        "fingerprint": {
+          "type": "string",
+          "maxLength": 64,
+          "description": "That of the preview that was agreed to. Required unless it is a dry run."
+        }
+      },
+      "required": [
+        "selection",
+        "change",
+        "currency"
+      ],
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "isApplied": {
+            "type": "boolean"
+          },
+          "fingerprint": {
+            "type": "string",
+            "description": "Of the lines as they are."
+          },
+          "lines": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "variantId": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "productId": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "sku": {
+                  "type": "string"
+                },
+                "title": {
+                  "type": "string"
+                },
+                "variantTitle": {
+                  "type": "string"
+                },
+                "from": {
+                  "type": "object",
+                  "description": "An amount in the currency's smallest unit.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                },
+                "to": {
+                  "type": "object",
+                  "description": "An amount in the currency's smallest unit.",
+                  "properties": {
+                    "amountMinor": {
+                      "type": "integer",
+                      "minimum": 0,
+                      "maximum": 99999999999
+                    },
+                    "currency": {
+                      "type": "string",
+                      "pattern": "^[A-Z]{3}$",
+                      "description": "ISO 4217 code."
+                    }
+                  },
+                  "required": [
+                    "amountMinor",
+                    "currency"
+                  ],
+                  "additionalProperties": false
+                }
+              },
+              "required": [
+                "variantId",
+                "productId",
+                "sku",
+                "title",
+                "variantTitle",
+                "from",
+                "to"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "unchanged": {
+            "type": "integer",
+            "description": "Selected, but in another currency, unknown, or at that price already."
+          }
+        },
+        "required": [
+          "isApplied",
+          "fingerprint",
+          "lines",
+          "unchanged"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "addImage": {
+    "operation": "addImage",
+    "service": "products",
+    "method": "POST",
+    "path": "/api/v1/products/{productId}/images",
+    "summary": "Upload an image, the product's last. It is turned upright, freed of all that a camera wrote into it, and kept in three widths. An edit of the product's images removes it.",
+    "rate": "write",
+    "bodyType": "raw",
+    "bodyMediaTypes": [
+      "image/jpeg",
+      "image/png",
+      "image/webp"
+    ],
+    "bodyLimitBytes": 8388608,
+    "access": {
+      "kind": "permission",
+      "permission": "products:write"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "productId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        }
+      },
+      "required": [
+        "productId"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {
+        "alt": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 300,
+          "pattern": "\\S",
+          "description": "What it shows, for those who do not see it."
+        }
+      },
+      "required": [
+        "alt"
+      ],
+      "additionalProperties": false
+    },
+    "headers": {
+      "type": "object",
+      "properties": {
+        "if-match": {
+          "type": "string",
+          "pattern": "^\"[0-9]{1,15}\"$",
+          "description": "The `ETag` that was read; another version answers 412."
+        }
+      },
+      "additionalProperties": true
+    },
+    "responses": {
+      "201": {
+        "type": "object",
+        "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
+        "properties": {
+          "url": {
+            "type": "string",
+            "format": "uri-reference",
+            "maxLength": 2000,
+            "pattern": "^(https?://[^/]|/api/v1/images/)"
+          },
+          "alt": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "maxLength": 300
+          },
+          "id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "UUIDv7."
+          },
+          "width": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1280
+          },
+          "height": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 20000
+          }
+        },
+        "required": [
+          "url",
+          "alt"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "getImage": {
+    "operation": "getImage",
+    "service": "products",
+    "method": "GET",
+    "path": "/api/v1/images/{imageId}/{imageWidth}.webp",
+    "summary": "An uploaded image, no wider than that. It never changes.",
+    "rate": "page",
+    "responseType": "image/webp",
+    "access": {
+      "kind": "public"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "imageId": {
+          "type": "string",
+          "format": "uuid",
+          "description": "UUIDv7."
+        },
+        "imageWidth": {
+          "type": "string",
+          "enum": [
+            "320",
+            "640",
+            "1280"
+          ]
+        }
+      },
+      "required": [
+        "imageId",
+        "imageWidth"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "string"
+      }
+    }
+  },
   "listProducts": {
     "operation": "listProducts",
     "service": "products",
@@ -340,12 +1974,13 @@ export const routes = {
                     "object",
                     "null"
                   ],
+                  "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
                   "properties": {
                     "url": {
                       "type": "string",
-                      "format": "uri",
+                      "format": "uri-reference",
                       "maxLength": 2000,
-                      "pattern": "^https?://"
+                      "pattern": "^(https?://[^/]|/api/v1/images/)"
                     },
                     "alt": {
                       "type": [
@@ -353,6 +1988,21 @@ export const routes = {
                         "null"
                       ],
                       "maxLength": 300
+                    },
+                    "id": {
+                      "type": "string",
+                      "format": "uuid",
+                      "description": "UUIDv7."
+                    },
+                    "width": {
+                      "type": "integer",
+                      "minimum": 1,
+                      "maximum": 1280
+                    },
+                    "height": {
+                      "type": "integer",
+                      "minimum": 1,
+                      "maximum": 20000
                     }
                   },
                   "required": [
@@ -603,12 +2253,13 @@ export const routes = {
             "type": "array",
             "items": {
               "type": "object",
+              "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
               "properties": {
                 "url": {
                   "type": "string",
-                  "format": "uri",
+                  "format": "uri-reference",
                   "maxLength": 2000,
-                  "pattern": "^https?://"
+                  "pattern": "^(https?://[^/]|/api/v1/images/)"
                 },
                 "alt": {
                   "type": [
@@ -616,6 +2267,21 @@ export const routes = {
                     "null"
                   ],
                   "maxLength": 300
+                },
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "width": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 1280
+                },
+                "height": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 20000
                 }
               },
               "required": [
@@ -828,12 +2494,13 @@ export const routes = {
           "maxItems": 50,
           "items": {
             "type": "object",
+            "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
             "properties": {
               "url": {
                 "type": "string",
-                "format": "uri",
+                "format": "uri-reference",
                 "maxLength": 2000,
-                "pattern": "^https?://"
+                "pattern": "^(https?://[^/]|/api/v1/images/)"
               },
               "alt": {
                 "type": [
@@ -841,6 +2508,21 @@ export const routes = {
                   "null"
                 ],
                 "maxLength": 300
+              },
+              "id": {
+                "type": "string",
+                "format": "uuid",
+                "description": "UUIDv7."
+              },
+              "width": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 1280
+              },
+              "height": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 20000
               }
             },
             "required": [
@@ -994,12 +2676,13 @@ export const routes = {
             "type": "array",
             "items": {
               "type": "object",
+              "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
               "properties": {
                 "url": {
                   "type": "string",
-                  "format": "uri",
+                  "format": "uri-reference",
                   "maxLength": 2000,
-                  "pattern": "^https?://"
+                  "pattern": "^(https?://[^/]|/api/v1/images/)"
                 },
                 "alt": {
                   "type": [
@@ -1007,6 +2690,21 @@ export const routes = {
                     "null"
                   ],
                   "maxLength": 300
+                },
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "width": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 1280
+                },
+                "height": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 20000
                 }
               },
               "required": [
@@ -1234,12 +2932,13 @@ export const routes = {
           "maxItems": 50,
           "items": {
             "type": "object",
+            "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
             "properties": {
               "url": {
                 "type": "string",
-                "format": "uri",
+                "format": "uri-reference",
                 "maxLength": 2000,
-                "pattern": "^https?://"
+                "pattern": "^(https?://[^/]|/api/v1/images/)"
               },
               "alt": {
                 "type": [
@@ -1247,6 +2946,21 @@ export const routes = {
                   "null"
                 ],
                 "maxLength": 300
+              },
+              "id": {
+                "type": "string",
+                "format": "uuid",
+                "description": "UUIDv7."
+              },
+              "width": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 1280
+              },
+              "height": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 20000
               }
             },
             "required": [
@@ -1315,12 +3029,13 @@ export const routes = {
             "type": "array",
             "items": {
               "type": "object",
+              "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
               "properties": {
                 "url": {
                   "type": "string",
-                  "format": "uri",
+                  "format": "uri-reference",
                   "maxLength": 2000,
-                  "pattern": "^https?://"
+                  "pattern": "^(https?://[^/]|/api/v1/images/)"
                 },
                 "alt": {
                   "type": [
@@ -1328,6 +3043,21 @@ export const routes = {
                     "null"
                   ],
                   "maxLength": 300
+                },
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "width": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 1280
+                },
+                "height": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 20000
                 }
               },
               "required": [
@@ -1622,12 +3352,13 @@ export const routes = {
             "type": "array",
             "items": {
               "type": "object",
+              "description": "On another site, or uploaded here: then it has an id and a size, and smaller ones lie beside it as `320.webp` and `640.webp`. What an edit says of id and size is not looked at.",
               "properties": {
                 "url": {
                   "type": "string",
-                  "format": "uri",
+                  "format": "uri-reference",
                   "maxLength": 2000,
-                  "pattern": "^https?://"
+                  "pattern": "^(https?://[^/]|/api/v1/images/)"
                 },
                 "alt": {
                   "type": [
@@ -1635,6 +3366,21 @@ export const routes = {
                     "null"
                   ],
                   "maxLength": 300
+                },
+                "id": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "width": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 1280
+                },
+                "height": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 20000
                 }
               },
               "required": [
@@ -1813,8 +3559,7 @@ export const routes = {
           "reserved": {
             "type": "integer",
             "minimum": 0,
-            "description": "Of these",
-            "held for unpaid orders.": null
+            "description": "Of these, held for unpaid orders."
           },
           "available": {
             "type": "integer",
@@ -1910,8 +3655,7 @@ export const routes = {
           "reserved": {
             "type": "integer",
             "minimum": 0,
-            "description": "Of these",
-            "held for unpaid orders.": null
+            "description": "Of these, held for unpaid orders."
           },
           "available": {
             "type": "integer",

@@ -8,11 +8,11 @@ export type Version = number
  * UUIDv7.
  */
 export type Id = string
-export type Timestamp = string
 /**
  * Pass as `cursor` for the next page; null on the last.
  */
 export type Cursor = string | null
+export type Timestamp = string
 
 export interface Role {
   role: string
@@ -27,6 +27,20 @@ export interface RolePermissions {
    * @maxItems 50
    */
   permissions: string[]
+}
+export interface MyPermissions {
+  roles: string[]
+  permissions: string[]
+}
+export interface Permissions {
+  items: {
+    permission: string
+    description: string
+  }[]
+}
+export interface SubjectPage {
+  items: SubjectRoles[]
+  nextCursor: Cursor
 }
 export interface SubjectRoles {
   subjectId: Id
@@ -96,6 +110,24 @@ export interface PutRoleHeaders {
   'if-match'?: string
   [k: string]: unknown
 }
+export interface DeleteRoleParams {
+  role: string
+}
+export interface DeleteRoleQuery {}
+export interface DeleteRoleHeaders {
+  /**
+   * The `ETag` that was read; another version answers 412.
+   */
+  'if-match'?: string
+  [k: string]: unknown
+}
+export interface ListPermissionsQuery {}
+export interface GetMyPermissionsQuery {}
+export interface ListSubjectsQuery {
+  limit: number
+  cursor?: string
+  role?: string
+}
 export interface GetSubjectRolesParams {
   subjectId: Id
 }
@@ -122,6 +154,10 @@ export type Operations = {
   listRoles: { params: undefined; query: ListRolesQuery; headers: undefined; body: undefined; reply: Roles; access: 'permission' }
   getRole: { params: GetRoleParams; query: GetRoleQuery; headers: undefined; body: undefined; reply: Role; access: 'permission' }
   putRole: { params: PutRoleParams; query: PutRoleQuery; headers: PutRoleHeaders; body: RolePermissions; reply: Role; access: 'permission' }
+  deleteRole: { params: DeleteRoleParams; query: DeleteRoleQuery; headers: DeleteRoleHeaders; body: undefined; reply: undefined; access: 'permission' }
+  listPermissions: { params: undefined; query: ListPermissionsQuery; headers: undefined; body: undefined; reply: Permissions; access: 'permission' }
+  getMyPermissions: { params: undefined; query: GetMyPermissionsQuery; headers: undefined; body: undefined; reply: MyPermissions; access: 'signed-in' }
+  listSubjects: { params: undefined; query: ListSubjectsQuery; headers: undefined; body: undefined; reply: SubjectPage; access: 'permission' }
   getSubjectRoles: { params: GetSubjectRolesParams; query: GetSubjectRolesQuery; headers: undefined; body: undefined; reply: SubjectRoles; access: 'permission' }
   putSubjectRoles: { params: PutSubjectRolesParams; query: PutSubjectRolesQuery; headers: PutSubjectRolesHeaders; body: SubjectRolesChange; reply: SubjectRoles; access: 'permission' }
   listAuditLog: { params: undefined; query: ListAuditLogQuery; headers: undefined; body: undefined; reply: AuditLog; access: 'permission' }
@@ -323,6 +359,220 @@ export const routes = {
           "role",
           "permissions",
           "version"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "deleteRole": {
+    "operation": "deleteRole",
+    "service": "rbac",
+    "method": "DELETE",
+    "path": "/api/v1/roles/{role}",
+    "summary": "Remove a role that nobody has.",
+    "rate": "write",
+    "access": {
+      "kind": "permission",
+      "permission": "rbac:write"
+    },
+    "params": {
+      "type": "object",
+      "properties": {
+        "role": {
+          "type": "string",
+          "pattern": "^[a-z][a-z0-9-]{1,39}$"
+        }
+      },
+      "required": [
+        "role"
+      ],
+      "additionalProperties": false
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "headers": {
+      "type": "object",
+      "properties": {
+        "if-match": {
+          "type": "string",
+          "pattern": "^\"[0-9]{1,15}\"$",
+          "description": "The `ETag` that was read; another version answers 412."
+        }
+      },
+      "additionalProperties": true
+    },
+    "responses": {
+      "204": null
+    }
+  },
+  "listPermissions": {
+    "operation": "listPermissions",
+    "service": "rbac",
+    "method": "GET",
+    "path": "/api/v1/permissions",
+    "summary": "Every permission that a role may have, and what it means.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "rbac:read"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "items": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "permission": {
+                  "type": "string"
+                },
+                "description": {
+                  "type": "string"
+                }
+              },
+              "required": [
+                "permission",
+                "description"
+              ],
+              "additionalProperties": false
+            }
+          }
+        },
+        "required": [
+          "items"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "getMyPermissions": {
+    "operation": "getMyPermissions",
+    "service": "rbac",
+    "method": "GET",
+    "path": "/api/v1/permissions/mine",
+    "summary": "What the caller's roles allow, so that a page need not offer the rest.",
+    "rate": "read",
+    "access": {
+      "kind": "signed-in"
+    },
+    "query": {
+      "type": "object",
+      "properties": {},
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "roles": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "permissions": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          }
+        },
+        "required": [
+          "roles",
+          "permissions"
+        ],
+        "additionalProperties": false
+      }
+    }
+  },
+  "listSubjects": {
+    "operation": "listSubjects",
+    "service": "rbac",
+    "method": "GET",
+    "path": "/api/v1/subjects",
+    "summary": "Who has a role, by id. Names and e-mails are the customers service's.",
+    "rate": "read",
+    "access": {
+      "kind": "permission",
+      "permission": "rbac:read"
+    },
+    "query": {
+      "type": "object",
+      "properties": {
+        "limit": {
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 100,
+          "default": 20
+        },
+        "cursor": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 512,
+          "pattern": "^[A-Za-z0-9_-]+$"
+        },
+        "role": {
+          "type": "string",
+          "pattern": "^[a-z][a-z0-9-]{1,39}$",
+          "maxLength": 40
+        }
+      },
+      "additionalProperties": false
+    },
+    "responses": {
+      "200": {
+        "type": "object",
+        "properties": {
+          "items": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "subjectId": {
+                  "type": "string",
+                  "format": "uuid",
+                  "description": "UUIDv7."
+                },
+                "roles": {
+                  "type": "array",
+                  "items": {
+                    "type": "string"
+                  }
+                },
+                "version": {
+                  "type": "integer",
+                  "minimum": 0
+                }
+              },
+              "required": [
+                "subjectId",
+                "roles",
+                "version"
+              ],
+              "additionalProperties": false
+            }
+          },
+          "nextCursor": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "description": "Pass as `cursor` for the next page; null on the last."
+          }
+        },
+        "required": [
+          "items",
+          "nextCursor"
         ],
         "additionalProperties": false
       }

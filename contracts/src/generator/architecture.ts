@@ -4,7 +4,7 @@ import type { MessagesSource } from './messages.ts'
 /** What services.yaml says, by service. */
 export type ServicesSource = Record<
   string,
-  { database: string; asks?: string[]; outside?: string[] }
+  { database: string; asks?: string[]; outside?: string[]; hasPages?: boolean }
 >
 
 type Node = { id: string; kind: string; name: string }
@@ -27,12 +27,17 @@ export function toArchitectureModule(
     if (!services[service]) throw new Error(`services.yaml does not know ${service}.`)
     edges.push({ from: gateway, to: service, kind: 'http' })
   }
-  for (const [service, { database, asks = [], outside = [] }] of Object.entries(services)) {
+  for (const [service, source] of Object.entries(services)) {
+    const { database, asks = [], outside = [], hasPages = false } = source
     const store = `database:${database}`
     nodes.push({ id: service, kind: 'service', name: service })
     nodes.push({ id: store, kind: 'database', name: database })
     edges.push(...asks.map((to) => ({ from: service, to, kind: 'grpc' })))
     edges.push({ from: service, to: store, kind: 'sql' })
+    if (hasPages) {
+      edges.push({ from: gateway, to: service, kind: 'http' })
+      edges.push({ from: service, to: gateway, kind: 'http' })
+    }
     for (const name of outside) {
       nodes.push({ id: name, kind: 'provider', name })
       edges.push({ from: service, to: name, kind: 'https' })

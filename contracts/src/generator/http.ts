@@ -5,7 +5,7 @@ export type CacheRule = {
   staleWhileRevalidateSeconds: number
   staleIfErrorSeconds: number
 }
-type PageQuery = { page?: true; properties?: Schemas }
+type PageQuery = { page?: true; properties?: Schemas; required?: string[] }
 export type RouteSource = {
   method: string
   path: string
@@ -17,9 +17,17 @@ export type RouteSource = {
   headers?: { required?: string[]; optional?: string[] }
   body?: Schema
   bodyType?: 'raw' | 'text/csv'
+  /** What a raw body may be; anything when it is left out. */
+  bodyMediaTypes?: string[]
   bodyLimitBytes?: number
   idempotent?: true
   stream?: true
+  /** The JSON that a stream's server-sent events carry, by their names. */
+  events?: Schemas
+  /** What a success is, where it is no JSON. */
+  responseType?: string
+  /** Who does it is kept in the audit log before it is done, as this action. */
+  audit?: string
   /** Instead of the one of its rate class. */
   deadlineMs?: number
   responses: Record<string, Schema | null>
@@ -58,7 +66,8 @@ export function toInputs(route: RouteSource, common: CommonSource): Record<strin
   }
   const query = route.query === 'page' ? { page: true as const } : route.query
   const properties = { ...(query?.page ? common.page : {}), ...query?.properties }
-  inputs.query = { type: 'object', properties, optional: Object.keys(properties) }
+  const optionalQuery = Object.keys(properties).filter((name) => !query?.required?.includes(name))
+  inputs.query = { type: 'object', properties, optional: optionalQuery }
   const { required = [], optional = [] } = route.headers ?? {}
   if (required.length + optional.length > 0) {
     const named = [...required, ...optional].map((name) => [
@@ -78,10 +87,14 @@ export function toInputs(route: RouteSource, common: CommonSource): Record<strin
 
 /** A query parameter with a default is there after validation. */
 function presentAfterDefaults(query: Schema): Schema {
-  const { properties, ...rest } = query as { properties: Record<string, SchemaObject | string> }
-  const optional = Object.entries(properties)
-    .filter(([, schema]) => typeof schema === 'string' || schema.default === undefined)
-    .map(([name]) => name)
+  const { properties, ...rest } = query as {
+    properties: Record<string, SchemaObject | string>
+    optional: string[]
+  }
+  const optional = rest.optional.filter((name) => {
+    const schema = properties[name]
+    return typeof schema === 'string' || schema?.default === undefined
+  })
   return { ...rest, properties, optional }
 }
 
@@ -92,7 +105,7 @@ export async function toHttpModule(source: ServiceSource, common: CommonSource):
   const types: Record<string, Schema> = { ...source.schemas }
   const operations: string[] = []
   for (const [operation, route] of Object.entries(source.routes)) {
-    const { query, headers, body, responses, access, ...plain } = route
+    const { query, headers, body, responses, access, events: _events, ...plain } = route
     const inputs = toInputs(route, common)
     const members = ['params', 'query', 'headers', 'body'].map((part) => {
       const schema = inputs[part]

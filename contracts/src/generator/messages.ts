@@ -15,7 +15,7 @@ export type MessagesSource = {
   messages: Record<string, MessageSource>
 }
 
-type MessageSource = {
+export type MessageSource = {
   type: string
   summary: string
   data: Schema
@@ -24,7 +24,7 @@ type MessageSource = {
 }
 
 /** A reader ignores members that it does not know, so that a new one keeps the version. */
-function opened(value: unknown): unknown {
+export function opened(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(opened)
   if (typeof value !== 'object' || value === null) return value
   const members = Object.entries(value).filter(

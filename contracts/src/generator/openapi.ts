@@ -1,6 +1,14 @@
 import type { CommonSource, RouteSource, ServiceSource } from './http.ts'
 import { toAccess, toInputs } from './http.ts'
-import { type Schema, type SchemaObject, type Schemas, withReferences } from './schemas.ts'
+import {
+  referredNames,
+  type Schema,
+  type SchemaObject,
+  type Schemas,
+  withReferences,
+} from './schemas.ts'
+
+const prefix = '#/components/schemas/'
 
 const descriptions: Readonly<Record<string, string>> = {
   200: 'Done.',
@@ -9,7 +17,35 @@ const descriptions: Readonly<Record<string, string>> = {
   204: 'Done.',
 }
 
-function toParameters(route: RouteSource, common: CommonSource, names: Schemas): unknown[] {
+/**
+ * The path that stands for all that differ from it in the names of parameters alone: to OpenAPI they
+ * are one.
+ */
+function documentedPath(path: string, known: readonly string[]): string {
+  const shapeOf = (each: string) => each.replaceAll(/\{\w+\}/g, '{}')
+  return known.find((each) => shapeOf(each) === shapeOf(path)) ?? path
+}
+
+const namesIn = (path: string) => [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+
+/** Parameters by the names that the documented path has for them; `x-name` is what problems say. */
+function renamed(parameters: readonly Parameter[], from: string, to: string): Parameter[] {
+  const names = new Map(namesIn(from).map((name, index) => [name, namesIn(to)[index]]))
+  return parameters.map((parameter) => {
+    const name = parameter.in === 'path' ? names.get(parameter.name) : undefined
+    if (name === undefined || name === parameter.name) return parameter
+    return {
+      ...parameter,
+      name,
+      'x-name': parameter.name,
+      description: `Here the ${parameter.name}.`,
+    }
+  })
+}
+
+type Parameter = SchemaObject & { name: string; in: string }
+
+function toParameters(route: RouteSource, common: CommonSource, names: Schemas): Parameter[] {
   const inputs = toInputs(route, common)
   const places = { path: inputs.params, query: inputs.query, header: inputs.headers }
   return Object.entries(places).flatMap(([place, schema]) => {
@@ -22,7 +58,7 @@ function toParameters(route: RouteSource, common: CommonSource, names: Schemas):
       name,
       in: place,
       required: !optional.includes(name),
-      schema: withReferences(each, '#/components/schemas/', names),
+      schema: withReferences(each, prefix, names),
     }))
   })
 }
@@ -37,26 +73,38 @@ function toBody(route: RouteSource, refer: (schema: Schema) => SchemaObject): Sc
     }
   }
   if (!route.bodyType) return {}
+  if (route.bodyMediaTypes) {
+    const binary = { schema: { type: 'string', format: 'binary' } }
+    const content = Object.fromEntries(route.bodyMediaTypes.map((type) => [type, binary]))
+    return { requestBody: { required: true, content } }
+  }
   const type = route.bodyType === 'raw' ? 'application/json' : route.bodyType
-  const schema = route.bodyType === 'raw' ? { type: 'object' } : { type: 'string' }
+  const schema = route.bodyType === 'raw' ? { type: 'object' } : { type: 'string', minLength: 1 }
   return { requestBody: { required: true, content: { [type]: { schema } } } }
+}
+
+/** OpenAPI 3.1 has no word for the events of a stream; what each carries is an extension. */
+function toStream({ events = {} }: RouteSource, refer: (schema: Schema) => SchemaObject) {
+  const carried = Object.entries(events).map(([name, schema]) => [name, refer(schema)])
+  return { schema: { type: 'string' }, 'x-events': Object.fromEntries(carried) }
 }
 
 function toResponses(route: RouteSource, refer: (schema: Schema) => SchemaObject): SchemaObject {
   const responses: SchemaObject = {}
   for (const [status, schema] of Object.entries(route.responses)) {
     const description = descriptions[status] ?? 'Done.'
-    const type = route.stream ? 'text/event-stream' : 'application/json'
-    responses[status] =
-      schema === null
-        ? { description }
-        : {
-            description,
-            content: { [type]: { schema: route.stream ? { type: 'string' } : refer(schema) } },
-          }
+    const type = route.stream ? 'text/event-stream' : (route.responseType ?? 'application/json')
+    const content = route.stream ? toStream(route, refer) : schema && { schema: refer(schema) }
+    responses[status] = { description, ...(content && { content: { [type]: content } }) }
   }
   responses.default = {
     description: 'A problem, with a stable `code`.',
+    headers: {
+      'Retry-After': {
+        description: 'Seconds after which it is worth asking again; with 429 and 503.',
+        schema: { type: 'integer', minimum: 1 },
+      },
+    },
     content: { 'application/problem+json': { schema: refer('Problem') } },
   }
   return responses
@@ -75,26 +123,28 @@ export function toOpenapi(sources: ServiceSource[], common: CommonSource): Schem
     if (name in names) throw new Error(`The schema name “${name}” is used twice.`)
     names[name] = schema
   }
-  const refer = (schema: Schema) => withReferences(schema, '#/components/schemas/', names)
+  const refer = (schema: Schema) => withReferences(schema, prefix, names)
   const paths: Record<string, Record<string, unknown>> = {}
   for (const { service, routes } of sources) {
     for (const [operation, route] of Object.entries(routes)) {
       if (route.access === 'internal') continue
       const { permission } = toAccess(route.access)
-      paths[route.path] ??= {}
-      const operations = paths[route.path] as Record<string, unknown>
+      const path = documentedPath(route.path, Object.keys(paths))
+      paths[path] ??= {}
+      const operations = paths[path] as Record<string, unknown>
       operations[route.method.toLowerCase()] = {
         operationId: operation,
         tags: [service],
         summary: route.summary,
         ...(permission && { description: `Needs the permission \`${permission}\`.` }),
         ...toSecurity(route.access),
-        parameters: toParameters(route, common, names),
+        parameters: renamed(toParameters(route, common, names), route.path, path),
         ...toBody(route, refer),
         responses: toResponses(route, refer),
       }
     }
   }
+  const used = referredNames(paths, prefix, names)
   return {
     openapi: '3.1.0',
     info: {
@@ -109,7 +159,7 @@ export function toOpenapi(sources: ServiceSource[], common: CommonSource): Schem
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
-      schemas: Object.fromEntries(Object.entries(names).map(([name, each]) => [name, refer(each)])),
+      schemas: Object.fromEntries(used.map((name) => [name, refer(names[name] as Schema)])),
     },
   }
 }

@@ -23,6 +23,8 @@ const types = `export type PublicRoute = {
   cache?: { maxAgeSeconds: number; staleWhileRevalidateSeconds: number; staleIfErrorSeconds: number }
   bodyLimitBytes?: number
   stream?: boolean
+  /** The action under which the audit log keeps who does it. */
+  audit?: string
   idempotent?: boolean
   /** The names of its query parameters, sorted. */
   query: readonly string[]
@@ -37,7 +39,7 @@ function toPublicRoute(
   { service, operation, route }: { service: string; operation: string; route: RouteSource },
   { rates, shedding }: Tables,
 ) {
-  const { method, path, rate, cache, bodyLimitBytes, stream, idempotent } = route
+  const { method, path, rate, cache, bodyLimitBytes, stream, audit, idempotent } = route
   const access = toAccess(route.access)
   const shed = access.kind === 'permission' ? 'operator' : rate
   const known = rates[rate]
@@ -51,6 +53,7 @@ function toPublicRoute(
     ...(cache && { cache }),
     ...(bodyLimitBytes && { bodyLimitBytes }),
     ...(stream && { stream }),
+    ...(audit && { audit }),
     ...(idempotent && { idempotent }),
     query: queryNames(route),
   }

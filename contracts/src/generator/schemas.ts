@@ -36,6 +36,21 @@ export function withReferences(schema: Schema, prefix: string, names: Schemas): 
   })
 }
 
+/** The names that something refers to with `prefix`, and what these refer to, in order. */
+export function referredNames(something: unknown, prefix: string, names: Schemas): string[] {
+  const found = new Set<string>()
+  const waiting = [something]
+  for (let each = waiting.pop(); each !== undefined; each = waiting.pop()) {
+    for (const [, name = ''] of JSON.stringify(each).matchAll(/"\$ref":"[^"]*?(\w+)"/g)) {
+      const schema = names[name]
+      if (schema === undefined || found.has(name)) continue
+      found.add(name)
+      waiting.push(withReferences(schema, prefix, names))
+    }
+  }
+  return Object.keys(names).filter((name) => found.has(name))
+}
+
 /** A schema without references, for validators and serializers. */
 export function inlined(schema: Schema, names: Schemas): SchemaObject {
   const refer = (name: string): unknown => {

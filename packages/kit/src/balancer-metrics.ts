@@ -70,20 +70,20 @@ export function createUpstreamMetrics({ counter, gauge }: Make) {
   gauge({
     name: 'upstream_breaker_open',
     help: '1 while the breaker of an instance is open, 0.5 while it is half-open.',
-    labels: [...labels, 'instance'],
+    labels: [...labels, 'address'],
     collect: collect((upstream, view, g) => {
       for (const { address, breaker } of view.instances()) {
-        g.set({ upstream, instance: address }, openness[breaker])
+        g.set({ upstream, address }, openness[breaker])
       }
     }),
   })
   gauge({
     name: 'upstream_in_flight',
     help: 'Calls under way at an instance.',
-    labels: [...labels, 'instance'],
+    labels: [...labels, 'address'],
     collect: collect((upstream, view, g) => {
       for (const { address, inFlight } of view.instances()) {
-        g.set({ upstream, instance: address }, inFlight)
+        g.set({ upstream, address }, inFlight)
       }
     }),
   })

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { type AddressKind, parseAddress } from './addresses.ts'
+import { rotatingSecret } from './rotating-secrets.ts'
 
 /** One environment variable: its name and how its text becomes a value. */
 export type Field<T> = {
@@ -35,7 +36,8 @@ export class ConfigError extends Error {
 
 /**
  * Parses every variable of the schema once and freezes the result. For each NAME the file named by
- * NAME_FILE is read when NAME itself is missing (mounted secrets); an empty value counts as missing.
+ * NAME_FILE is read when NAME itself is missing (mounted secrets), 64 KiB at most and without the
+ * white space around its text; an empty value counts as missing.
  * @throws ConfigError listing all faults by variable name.
  */
 export function loadConfig<S extends ConfigSchema>(
@@ -66,11 +68,27 @@ function readField(field: Field<unknown>, env: NodeJS.ProcessEnv): unknown {
   throw new Error('is missing.')
 }
 
+// A chain of certificates has some KB; more is no secret but another file.
+const maxFileBytes = 65_536
+
 function readSecretFile(path: string, variable: string): string {
+  const refuse = (why: string, cause?: unknown) =>
+    new Error(`cannot be read from the file named by ${variable}${why}.`, { cause })
+  let file: number
   try {
-    return readFileSync(path, 'utf8').trim()
+    // A pipe that nobody writes to would be waited for.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (cause) {
-    throw new Error(`cannot be read from the file named by ${variable}.`, { cause })
+    throw refuse('', cause)
+  }
+  try {
+    if (!fstatSync(file).isFile()) throw refuse(', which is no plain file')
+    const buffer = Buffer.alloc(maxFileBytes + 1)
+    const length = readSync(file, buffer)
+    if (length > maxFileBytes) throw refuse(`, which is longer than ${maxFileBytes} bytes`)
+    return buffer.toString('utf8', 0, length).trim()
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -194,6 +212,30 @@ function keySetList(variable: string): Field<readonly string[]> {
   return { ...items, parse: (value) => items.parse(value.split(',').map(bare).join(',')) }
 }
 
+/** A number from 0 to 1. */
+function share(variable: string, options: { default?: number } = {}): Field<number> {
+  const parse = (value: string) => {
+    const number = /^\d*\.?\d+$/.test(value) ? Number(value) : Number.NaN
+    if (!(number >= 0 && number <= 1)) throw new Error('must be a number from 0 to 1.')
+    return number
+  }
+  return withDefault({ variable, parse }, options)
+}
+
+/** `name=value` items with percent-encoded values, comma-separated, as OpenTelemetry has them. */
+function pairs(variable: string): Field<Readonly<Record<string, string>>> {
+  const items = list(variable)
+  const parse = (value: string) => Object.freeze(Object.fromEntries(items.parse(value).map(toPair)))
+  return { variable, parse, fallback: { value: {} } }
+}
+
+function toPair(item: string): [string, string] {
+  const at = item.indexOf('=')
+  const isEncoded = !/%(?![0-9a-fA-F]{2})/.test(item)
+  if (at < 1 || !isEncoded) throw new Error('must be name=value items, separated by commas.')
+  return [item.slice(0, at).trim(), decodeURIComponent(item.slice(at + 1).trim())]
+}
+
 /** Makes a field optional: undefined when the variable is missing. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {
   return { ...field, fallback: { value: undefined } }
@@ -204,6 +246,8 @@ export const serviceConfig = {
   host: text('HOST', { default: '127.0.0.1' }),
   port: port('PORT', { default: 0 }),
   grpcPort: optional(port('GRPC_PORT')),
+  /** Whether gRPC tells holders of the internal secret what it serves, for `grpcurl` and its like. */
+  grpcReflection: flag('GRPC_REFLECTION', { default: false }),
   metricsPort: port('METRICS_PORT', { default: 0 }),
   logLevel: text('LOG_LEVEL', {
     default: 'info',
@@ -229,8 +273,15 @@ export const serviceConfig = {
   kafkaTls: flag('KAFKA_TLS', { default: false }),
   /** Certificates in PEM of who signed the brokers' certificate; else the system's. */
   kafkaTlsCa: optional(text('KAFKA_TLS_CA')),
-  internalSecret: secret('INTERNAL_SECRET'),
+  internalSecret: rotatingSecret('INTERNAL_SECRET'),
   jwksUrls: keySetList('JWKS_URLS'),
+  /** Where spans are sent by OTLP over HTTP; without it none are made. */
+  otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT', { protocols: ['http:', 'https:'] })),
+  otlpHeaders: pairs('OTEL_EXPORTER_OTLP_HEADERS'),
+  otlpTimeoutMs: integer('OTEL_EXPORTER_OTLP_TIMEOUT', { default: 10_000, min: 10, max: 60_000 }),
+  /** The share of the traces that begin here which is sampled; a caller's word counts before it. */
+  traceRatio: share('OTEL_TRACES_SAMPLER_ARG', { default: 1 }),
+  resourceAttributes: pairs('OTEL_RESOURCE_ATTRIBUTES'),
 } as const satisfies ConfigSchema
 
 // libuv runs hashes, look-ups of names and the file system on the same few threads.

@@ -18,7 +18,9 @@ import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import type { ProbeTimes } from './readiness.ts'
 import { upstreamUnavailable } from './resilience.ts'
-import { childOf, currentTrace, formatTraceparent, remainingMs } from './trace.ts'
+import { grpcFacts } from './span-facts.ts'
+import { openSpan } from './spans.ts'
+import { formatTraceparent, remainingMs } from './trace.ts'
 
 export type GrpcCallOptions = { deadlineMs?: number; signal?: AbortSignal }
 
@@ -118,7 +120,8 @@ type Sending = {
 function send({ attempt, method, request, own, options }: Sending): Promise<unknown> {
   const metadata = new Metadata()
   metadata.set('authorization', internalAuthorization(options.internalSecret))
-  metadata.set(traceMetadata, formatTraceparent(childOf(currentTrace())))
+  const span = openSpan('client')
+  metadata.set(traceMetadata, formatTraceparent(span.trace))
   if (options.caller) metadata.set(callerMetadata, options.caller)
   const startedAtMs = performance.now()
   return new Promise((resolve, reject) => {
@@ -132,8 +135,10 @@ function send({ attempt, method, request, own, options }: Sending): Promise<unkn
       (error, reply) => {
         own.signal?.removeEventListener('abort', cancel)
         const seconds = (performance.now() - startedAtMs) / 1_000
-        const name = statusName(error?.code ?? status.OK)
-        options.metrics?.observeGrpc('client', method.path, name, seconds)
+        const { path } = method
+        const code = statusName(error?.code ?? status.OK)
+        options.metrics?.observeGrpc('client', path, code, seconds)
+        span.end(() => grpcFacts({ side: 'client', path, code, peer: options.name }))
         if (error) reject(error)
         else resolve(reply)
       },

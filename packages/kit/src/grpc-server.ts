@@ -10,13 +10,16 @@ import {
 } from '@grpc/grpc-js'
 import { AppError } from './errors.ts'
 import { healthDefinition, type ServingStatus, serving } from './grpc-health.ts'
+import { createReflection } from './grpc-reflection.ts'
 import { statusName, toGrpcStatus } from './grpc-status.ts'
 import { createInternalCheck } from './internal-secret.ts'
 import { createLameDuck } from './lame-duck.ts'
 import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { deadlineExceeded } from './resilience.ts'
-import { childOf, parseTraceparent, type RequestContext, runWithContext } from './trace.ts'
+import { grpcFacts } from './span-facts.ts'
+import { joinTrace, type Tracer } from './spans.ts'
+import { parseTraceparent, type RequestContext, runWithContext } from './trace.ts'
 
 /** The types of a service's rpcs as contracts generate them, by lowerCamel name. */
 export type Rpcs<R> = { [Name in keyof R]: { request: unknown; reply: unknown } }
@@ -63,8 +66,12 @@ export type GrpcServerOptions = {
   internalSecret: string
   services: readonly GrpcService[]
   metrics?: Metrics
+  /** Told of each call to one of the services. */
+  tracer?: Tracer | undefined
   /** What health checks are told. */
   isReady?: () => boolean
+  /** Tells holders of the internal secret what is served; see `createReflection`. */
+  hasReflection?: boolean
   /** Milliseconds without a call after which a server that drains ends; see `LameDuck`. */
   drainQuietMs?: number
   /** Milliseconds for calls in flight to finish at stop. */
@@ -129,6 +136,13 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       done(null, serving[state])
     },
   })
+  if (options.hasReflection) {
+    const definitions = options.services.map(({ definition }) => definition)
+    const check = (metadata: Metadata) => checkSecret(textOf(metadata, 'authorization'))
+    for (const { definition, implementation } of createReflection(definitions, check)) {
+      server.addService(definition, implementation)
+    }
+  }
   return {
     name: 'grpc',
     start: () =>
@@ -180,14 +194,17 @@ function createUnary({ method, handler, checkSecret, options, requested }: Unary
   return async (call: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>) => {
     const startedAtMs = performance.now()
     requested()
-    const finish = (code: number) =>
-      metrics?.observeGrpc(
-        'server',
-        method.path,
-        statusName(code),
-        (performance.now() - startedAtMs) / 1_000,
-      )
-    const context = contextOf(call, startedAtMs)
+    const context = contextOf(call, startedAtMs, options.tracer)
+    const finish = (status: number) => {
+      const { path } = method
+      const code = statusName(status)
+      const endedAtMs = performance.now()
+      metrics?.observeGrpc('server', path, code, (endedAtMs - startedAtMs) / 1_000)
+      const { trace, tracer, notes } = context
+      if (!tracer || !notes) return
+      const facts = grpcFacts({ side: 'server', path, code, attributes: notes })
+      tracer.record({ kind: 'server', trace, startedAtMs, endedAtMs, ...facts })
+    }
     await runWithContext(context, async () => {
       try {
         checkSecret(textOf(call.metadata, 'authorization'))
@@ -205,11 +222,15 @@ function createUnary({ method, handler, checkSecret, options, requested }: Unary
   }
 }
 
-function contextOf(call: ServerUnaryCall<unknown, unknown>, nowMs: number): RequestContext {
-  const trace = childOf(parseTraceparent(textOf(call.metadata, traceMetadata)))
+function contextOf(
+  call: ServerUnaryCall<unknown, unknown>,
+  nowMs: number,
+  tracer: Tracer | undefined,
+): RequestContext {
+  const joined = joinTrace(tracer, parseTraceparent(textOf(call.metadata, traceMetadata)))
   // A Date, or Infinity when the caller set none.
   const leftMs = Number(call.getDeadline()) - Date.now()
-  return { trace, deadlineAtMs: Number.isFinite(leftMs) ? nowMs + leftMs : undefined }
+  return { ...joined, deadlineAtMs: Number.isFinite(leftMs) ? nowMs + leftMs : undefined }
 }
 
 function infoOf(

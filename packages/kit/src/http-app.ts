@@ -13,18 +13,22 @@ import { routeNotFound, sendProblem, toKnownError } from './http-problem.ts'
 import { refuseBadRequest } from './http-refusals.ts'
 import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
+import { httpServerFacts } from './span-facts.ts'
+import { joinTrace, type Tracer } from './spans.ts'
 import {
-  childOf,
   deadlineHeader,
   newTrace,
   parseDeadline,
   parseTraceparent,
+  type RequestContext,
   runWithContext,
 } from './trace.ts'
 
 export type AppOptions = {
   logger: Logger
   metrics?: Metrics
+  /** Told of each request to a route of the contract. */
+  tracer?: Tracer | undefined
   intercept?: Intercept
   /** Bytes of a body where the contract names no limit. */
   bodyLimitBytes?: number
@@ -58,10 +62,12 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, parseByContract)
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger))
   app.setNotFoundHandler((request, reply) => answerError(routeNotFound(), request, reply, logger))
-  app.addHook('onRequest', (request, _reply, done) => {
-    const trace = childOf(parseTraceparent(single(request.headers.traceparent)))
+  app.addHook('onRequest', (request, reply, done) => {
+    const caller = parseTraceparent(single(request.headers.traceparent))
     const deadlineAtMs = parseDeadline(single(request.headers[deadlineHeader]))
-    request.arrival = { context: { trace, deadlineAtMs } }
+    const joined = joinTrace(options.tracer, caller)
+    request.arrival = { context: { ...joined, deadlineAtMs } }
+    if (joined.notes) recordAtEnd(request, reply, { ...joined, isOwn: intercept === undefined })
     // Told before any byte of a body is read.
     done(request.is404 ? routeNotFound() : undefined)
   })
@@ -77,6 +83,27 @@ export function createApp(options: AppOptions): FastifyInstance {
     })
   }
   return app
+}
+
+/** Tells of the request when its answer is sent, or its client is gone. */
+function recordAtEnd(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  joined: Pick<RequestContext, 'trace' | 'tracer' | 'notes'> & { isOwn: boolean },
+): void {
+  const { trace, tracer, notes, isOwn } = joined
+  // Probes are asked twice a second for ever.
+  const contract = contractOf(request)
+  if (!contract) return
+  const startedAtMs = performance.now()
+  reply.raw.once('close', () => {
+    const served = { method: request.method, route: contract.path, status: reply.raw.statusCode }
+    const facts = httpServerFacts({ ...served, ...(notes && { attributes: notes }) })
+    // Behind an interceptor, which has told of the request itself.
+    const kind = isOwn ? 'server' : 'internal'
+    const endedAtMs = performance.now()
+    tracer?.record({ kind, trace, startedAtMs, endedAtMs, ...facts })
+  })
 }
 
 function parseByContract(

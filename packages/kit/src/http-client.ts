@@ -8,7 +8,9 @@ import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { createHttpProbe, type ProbeTimes } from './readiness.ts'
 import { type RetryBudget, upstreamUnavailable } from './resilience.ts'
-import { childOf, currentTrace, deadlineHeader, formatTraceparent, remainingMs } from './trace.ts'
+import { httpClientFacts } from './span-facts.ts'
+import { openSpan, toErrorType } from './spans.ts'
+import { deadlineHeader, formatTraceparent, remainingMs } from './trace.ts'
 
 export type HttpCall = {
   method: string
@@ -102,7 +104,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       if (leftMs < 1) throw upstreamUnavailable(name)
       try {
         return await balancer.run({
-          send: (attempt) => send(attempt, call),
+          send: (attempt) => send(attempt, call, name),
           deadlineMs: leftMs,
           isRepeatable: call.isIdempotent ?? ['GET', 'HEAD'].includes(call.method),
           signal: call.signal,
@@ -119,7 +121,10 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   }
 }
 
-async function send(attempt: Attempt<Pool>, call: HttpCall): Promise<HttpAnswer> {
+async function send(attempt: Attempt<Pool>, call: HttpCall, peer: string): Promise<HttpAnswer> {
+  const span = openSpan('client')
+  let status: number | undefined
+  let failure: string | undefined
   const isText = typeof call.body === 'string' || Buffer.isBuffer(call.body)
   const body = isText || call.body === undefined ? call.body : JSON.stringify(call.body)
   const controller = new AbortController()
@@ -134,13 +139,14 @@ async function send(attempt: Attempt<Pool>, call: HttpCall): Promise<HttpAnswer>
       path: call.path,
       headers: {
         ...(call.body !== undefined && !isText ? { 'content-type': 'application/json' } : {}),
-        traceparent: formatTraceparent(childOf(currentTrace())),
+        traceparent: formatTraceparent(span.trace),
         [deadlineHeader]: String(Math.floor(attempt.leftMs)),
         ...call.headers,
       },
       body: (body as string | Buffer | undefined) ?? null,
       signal: controller.signal,
     })
+    status = answer.statusCode
     attempt.verdict = verdictOfAnswer(answer.statusCode, answer.headers['content-type'])
     if (attempt.mayTryElsewhere() || !attempt.claim()) {
       cancel(new Error('Another instance answers.'))
@@ -150,8 +156,13 @@ async function send(attempt: Attempt<Pool>, call: HttpCall): Promise<HttpAnswer>
     const text = await readBounded(answer.body)
     const isJson = /[/+]json\b/.test(String(answer.headers['content-type'] ?? ''))
     const parsed: unknown = isJson && text !== '' ? JSON.parse(text) : text
-    return { status: answer.statusCode, headers: answer.headers, body: parsed }
+    return { status, headers: answer.headers, body: parsed }
+  } catch (error) {
+    failure = toErrorType(error)
+    throw error
   } finally {
+    const { address } = attempt.instance
+    span.end(() => httpClientFacts({ method: call.method, peer, address, status, failure }))
     clearTimeout(timer)
     call.signal?.removeEventListener('abort', onAbort)
   }

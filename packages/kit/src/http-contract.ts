@@ -30,6 +30,8 @@ export type RouteContract = {
   readonly body?: JsonSchema
   /** Defaults to `json` when there is a body schema. */
   readonly bodyType?: 'json' | 'raw' | 'text/csv'
+  /** What a raw body may be; anything when it is left out. */
+  readonly bodyMediaTypes?: readonly string[]
   readonly bodyLimitBytes?: number
   /** By status; null where there is no body or it is not JSON. */
   readonly responses: Readonly<Record<string, JsonSchema | null>>

@@ -56,7 +56,10 @@ export function checkContentType(contract: RouteContract, { headers }: FastifyRe
   }
   const contentType = headers['content-type'] ?? ''
   const mediaType = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''
-  if (contract.bodyType === 'text/csv') {
+  const { bodyMediaTypes } = contract
+  if (bodyMediaTypes) {
+    if (!bodyMediaTypes.includes(mediaType)) throw unsupportedMediaType(bodyMediaTypes.join(', '))
+  } else if (contract.bodyType === 'text/csv') {
     if (mediaType !== 'text/csv') throw unsupportedMediaType('text/csv')
   } else if (contract.bodyType !== 'raw' && !/^application\/([\w.+-]+\+)?json$/.test(mediaType)) {
     throw unsupportedMediaType('application/json')

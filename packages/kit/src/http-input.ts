@@ -79,9 +79,10 @@ function checkBodyPart(
   if (contract.bodyType === 'raw') return
   // Before the schema, because depth is what could exhaust its recursion.
   if (addUnusable(body, '/body', faults)) return
-  if (check) {
-    if (body === undefined) faults.push({ pointer: '/body', detail: 'is missing' })
-    else runCheck(check, body, '/body', faults)
+  if (body === undefined && (check || contract.bodyType !== undefined)) {
+    faults.push({ pointer: '/body', detail: 'is missing' })
+  } else if (check) {
+    runCheck(check, body, '/body', faults)
   } else if (contract.bodyType === undefined && !isEmpty(body)) {
     faults.push({ pointer: '/body', detail: 'is not expected here' })
   }

@@ -2,6 +2,7 @@ import { type Database, sql, type Tx } from './database.ts'
 import type { Logger } from './logging.ts'
 import { createLoop } from './loop.ts'
 import type { KitSchema } from './migrations.ts'
+import { currentContext } from './trace.ts'
 
 /** The inbox table of a service's own database: which message each consumer has applied. */
 export const inboxSchema: KitSchema = {
@@ -35,7 +36,10 @@ const prune = sql(
  * concurrent try at the same message waits here until the first one commits or rolls back.
  */
 export async function recordMessage(tx: Tx, messageId: string, consumer: string): Promise<boolean> {
-  return (await tx.run(record, [consumer, messageId])) === 1
+  const isNew = (await tx.run(record, [consumer, messageId])) === 1
+  const handled = currentContext()?.handled
+  if (!isNew && handled) handled.isRepeated = true
+  return isNew
 }
 
 /** Lets the consumer apply everything again; part of a rebuild together with `resetGroup`. */

@@ -102,9 +102,9 @@ function codeOf(fields: unknown): { code?: string } {
   return typeof found === 'string' && codePattern.test(found) ? { code: found } : {}
 }
 
-function traceFields(): { traceId?: string } {
+function traceFields(): { traceId?: string; spanId?: string } {
   const trace = currentTrace()
-  return trace === undefined ? {} : { traceId: trace.traceId }
+  return trace === undefined ? {} : { traceId: trace.traceId, spanId: trace.spanId }
 }
 
 function redact(value: unknown, depth: number): unknown {

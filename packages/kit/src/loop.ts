@@ -1,5 +1,6 @@
 import type { Logger } from './logging.ts'
 import type { Backoff } from './messaging.ts'
+import { runAsRoot, type Tracer } from './spans.ts'
 
 export type LoopOptions = {
   name: string
@@ -8,6 +9,8 @@ export type LoopOptions = {
   round: () => Promise<number>
   /** The pause after a round that failed. */
   backoff: Backoff
+  /** Told of rounds that did something; for those that call other services or emit messages. */
+  tracer?: Tracer | undefined
 }
 
 export type Loop = {
@@ -28,7 +31,7 @@ export function jitteredDelayMs({ baseMs, maxMs }: Backoff, failures: number): n
 }
 
 /** Repeats bounded rounds of background work: woken by events, with a timer as a back-stop. */
-export function createLoop({ name, logger, round, backoff }: LoopOptions): Loop {
+export function createLoop({ name, logger, round, backoff, tracer }: LoopOptions): Loop {
   let isRunning = false
   let isWoken = false
   let isBackingOff = false
@@ -51,7 +54,7 @@ export function createLoop({ name, logger, round, backoff }: LoopOptions): Loop 
       isWoken = false
       let delayMs: number
       try {
-        delayMs = await round()
+        delayMs = await runAsRoot(tracer, name, round)
         failures = 0
       } catch (error) {
         failures += 1

@@ -6,6 +6,9 @@ import type { Logger } from './logging.ts'
 import { createLoop, type Loop } from './loop.ts'
 import type { Address, Message, Publisher } from './messaging.ts'
 import type { Metrics } from './metrics.ts'
+import { messageFacts } from './span-facts.ts'
+import { type OpenSpan, openSpan, type Tracer, toErrorType } from './spans.ts'
+import { formatTraceparent, parseTraceparent } from './trace.ts'
 
 /** The channel on which a commit with outbox rows is announced, one notification for each kind. */
 export const outboxChannel = 'outbox'
@@ -19,6 +22,8 @@ export type RelayOptions = {
   logger: Logger
   /** Gets `messages_sent_total` and the gauges `outbox_rows` and `outbox_oldest_age_seconds`. */
   metrics?: Metrics
+  /** Told of each message that is published. */
+  tracer?: Tracer | undefined
   /** Messages published at once. Default 500: one confirm pays for many, memory stays small. */
   batchSize?: number
   /**
@@ -91,12 +96,39 @@ async function withTimeout(work: Promise<void>, timeoutMs: number): Promise<void
   }
 }
 
+/** A message on its way to the broker. Who gets it is below the span of its sending. */
+type Sending = { name: string; message: Message; span: OpenSpan | undefined }
+
+function openSending(name: string, message: Message, tracer: Tracer | undefined): Sending {
+  const trace = tracer && parseTraceparent(message.traceparent)
+  if (!trace?.isSampled) return { name, message, span: undefined }
+  const span = openSpan('producer', { trace, tracer })
+  return { name, message: { ...message, traceparent: formatTraceparent(span.trace) }, span }
+}
+
+async function tellSendings(
+  sendings: readonly Sending[],
+  publish: () => Promise<void>,
+): Promise<void> {
+  let errorType: string | undefined
+  try {
+    await publish()
+  } catch (error) {
+    errorType = toErrorType(error)
+    throw error
+  } finally {
+    for (const { name, message, span } of sendings) {
+      span?.end(() => messageFacts({ operation: 'send', name, message, errorType }))
+    }
+  }
+}
+
 /** The counter of published messages, by `kind` and `name` of their address. */
 export const sentMetric = 'messages_sent_total'
 
 /** The loop that publishes the rows of one kind. */
 function createLane(kind: Address['kind'], options: RelayOptions, sent: Counter | undefined): Loop {
-  const { database, publisher, logger } = options
+  const { database, publisher, logger, tracer } = options
   const { batchSize = 500, pollMs = 3_000, publishTimeoutMs = 10_000 } = options
   // The server must outwait the publisher, or it would roll back what is about to be confirmed.
   const idleTimeout = `${publishTimeoutMs + 5_000}ms`
@@ -108,8 +140,9 @@ function createLane(kind: Address['kind'], options: RelayOptions, sent: Counter 
     if (!leads) return standby
     const rows = await tx.query<OutboxRow>(selectBatch, [kind, batchSize])
     if (rows.length === 0) return 0
-    const items = rows.map(({ name, message }) => ({ address: { kind, name }, message }))
-    await withTimeout(publisher.publish(items), publishTimeoutMs)
+    const sendings = rows.map(({ name, message }) => openSending(name, message, tracer))
+    const items = sendings.map(({ name, message }) => ({ address: { kind, name }, message }))
+    await tellSendings(sendings, () => withTimeout(publisher.publish(items), publishTimeoutMs))
     await tx.run(removeBatch, [kind, rows.map(({ id }) => id)])
     for (const { name } of rows) sent?.inc({ kind, name })
     return rows.length

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import manifest from '../package.json' with { type: 'json' }
 import { keySetPath } from './config.ts'
 import { createDatabase, type Database, migrate } from './database.ts'
 import { createGrpcServer, type GrpcServer, type GrpcService } from './grpc-server.ts'
@@ -16,8 +17,10 @@ import type { KitSchema } from './migrations.ts'
 import { outboxSchema } from './outbox.ts'
 import { createPolicy, type Policy, type RoleState } from './policy.ts'
 import { createRelay } from './relay.ts'
+import { createSpanExport } from './span-export.ts'
+import { createTracer, type Tracer } from './spans.ts'
 import { createTokenVerifier, type KeySet, type TokenFacts, type TokenVerifier } from './tokens.ts'
-import { newTrace, runWithContext } from './trace.ts'
+import { newUnrecordedTrace, runWithContext } from './trace.ts'
 import { createVitals, type Vitals, vitalsPath } from './vitals.ts'
 
 /** What every process of ours is configured with; see `serviceConfig`. */
@@ -25,6 +28,7 @@ export type RuntimeConfig = BrokerConfig & {
   readonly host: string
   readonly port: number
   readonly grpcPort?: number | undefined
+  readonly grpcReflection?: boolean
   readonly metricsPort: number
   readonly logLevel: string
   readonly instanceId: string
@@ -37,6 +41,12 @@ export type RuntimeConfig = BrokerConfig & {
   readonly rbacUrls?: readonly string[]
   /** Orders alone knows the secret of guests' order tokens. */
   readonly orderTokenSecret?: string
+  /** Where spans are sent; without it none are made. */
+  readonly otlpEndpoint?: string | undefined
+  readonly otlpHeaders?: Readonly<Record<string, string>>
+  readonly otlpTimeoutMs?: number
+  readonly traceRatio?: number
+  readonly resourceAttributes?: Readonly<Record<string, string>>
 }
 
 export type Runtime = {
@@ -44,6 +54,8 @@ export type Runtime = {
   readonly config: RuntimeConfig
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Absent where nobody is told of spans. */
+  readonly tracer: Tracer | undefined
   readonly messaging: Messaging
   readonly tokens: TokenVerifier
   readonly policy: Policy
@@ -78,7 +90,8 @@ export function createRuntime(options: {
   const logger = createLogger({ service, instance, level, onProblem: (each) => vitals.note(each) })
   const lifecycle = createLifecycle({ logger, drainMs })
   const vitals = createVitals({ service, instance, metrics, isReady: lifecycle.isReady })
-  const common = { service, instance, logger, metrics }
+  const tracer = openTracer(service, config, { logger, metrics, lifecycle })
+  const common = { service, instance, logger, metrics, tracer }
   const messaging = createMessaging({ ...common, config, topics, queues })
   const tokens = createTokenVerifier({
     fetchKeySet: options.fetchKeySet ?? createKeySetFetch(config, lifecycle),
@@ -103,9 +116,29 @@ export function createRuntime(options: {
   lifecycle.add({ name: 'token keys', ...tokens })
   if (config.rbacUrls) lifecycle.add({ name: 'policy', ...policy })
   return {
-    ...{ service, config, logger, metrics, messaging, tokens, policy, lifecycle },
+    ...{ service, config, logger, metrics, tracer, messaging, tokens, policy, lifecycle },
     ...{ vitals, internalDocuments },
   }
+}
+
+/** Added first to the life-cycle, so that it also sends what the others do while they stop. */
+function openTracer(
+  service: string,
+  config: RuntimeConfig,
+  { logger, metrics, lifecycle }: Pick<Runtime, 'logger' | 'metrics' | 'lifecycle'>,
+): Tracer | undefined {
+  const { otlpEndpoint: endpoint, otlpHeaders: headers = {}, otlpTimeoutMs = 10_000 } = config
+  if (endpoint === undefined) return undefined
+  const resource = {
+    'service.version': manifest.version,
+    ...config.resourceAttributes,
+    'service.name': service,
+    'service.instance.id': config.instanceId,
+  }
+  const to = { endpoint, headers, timeoutMs: otlpTimeoutMs, resource }
+  const spans = createSpanExport({ ...to, logger, metrics })
+  lifecycle.add(spans)
+  return createTracer({ ratio: config.traceRatio ?? 1, record: spans.add })
 }
 
 function createKeySetFetch({ jwksUrls }: RuntimeConfig, lifecycle: Lifecycle) {
@@ -135,7 +168,7 @@ function createReader(
   lifecycle.add({ name: `${name} client`, stop: () => client.close() })
   return async () => {
     // Of no request: several wait for the same answer, and one may have little time left.
-    const answer = await runWithContext({ trace: newTrace() }, () =>
+    const answer = await runWithContext({ trace: newUnrecordedTrace() }, () =>
       client.request({ method: 'GET', ...call }),
     )
     if (answer.status !== 200) throw new Error(`${name} answered ${answer.status}.`)
@@ -149,7 +182,7 @@ function createReader(
  * @param options.migrations the folder of `NNNN_name.sql`.
  */
 export function openDatabase(
-  { service, lifecycle, logger, metrics, messaging, vitals }: Runtime,
+  { service, lifecycle, logger, metrics, tracer, messaging, vitals }: Runtime,
   options: {
     url: string
     migrations: URL
@@ -172,7 +205,7 @@ export function openDatabase(
   })
   if (schemas.includes(outboxSchema)) {
     const { publisher } = messaging
-    const relay = createRelay({ database, listenUrl: url, publisher, logger, metrics })
+    const relay = createRelay({ database, listenUrl: url, publisher, logger, metrics, tracer })
     vitals.setOutbox(relay.stats)
     lifecycle.add(relay)
   }
@@ -182,26 +215,25 @@ export function openDatabase(
 
 /** An HTTP server with what the runtime knows; the app adds it to the life-cycle after its handlers. */
 export function openHttpServer<O extends Operations<O>>(
-  { service, config, logger, metrics, tokens, policy, lifecycle, vitals }: Runtime,
+  { service, config, logger, metrics, tracer, tokens, policy, lifecycle, vitals }: Runtime,
   options: Pick<HttpServerOptions<O>, 'routes'> & Partial<HttpServerOptions<O>>,
 ): HttpServer<O> {
   const { host, port, instanceId: instance, internalSecret, drainQuietMs } = config
   const { isReady } = lifecycle
   return createHttpServer<O>({
     ...{ service, instance, host, port, logger, metrics, tokens, policy, internalSecret, isReady },
-    drainQuietMs,
-    readVitals: vitals.read,
+    ...{ tracer, drainQuietMs, readVitals: vitals.read },
     ...options,
   })
 }
 
 /** A gRPC server with what the runtime knows; the app adds it to the life-cycle. */
 export function openGrpcServer(
-  { config, logger, metrics, lifecycle }: Runtime,
+  { config, logger, metrics, tracer, lifecycle }: Runtime,
   services: readonly GrpcService[],
 ): GrpcServer {
-  const { host, grpcPort: port = 0, internalSecret, drainQuietMs } = config
+  const { host, grpcPort: port = 0, internalSecret, drainQuietMs, grpcReflection } = config
   const { isReady } = lifecycle
-  const common = { host, port, logger, metrics, internalSecret, isReady, drainQuietMs }
-  return createGrpcServer({ ...common, services })
+  const common = { host, port, logger, metrics, tracer, internalSecret, isReady, drainQuietMs }
+  return createGrpcServer({ ...common, services, hasReflection: grpcReflection ?? false })
 }

@@ -2,6 +2,7 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { createVerifier } from 'fast-jwt'
 import { AppError } from './errors.ts'
 import type { Logger } from './logging.ts'
+import { secretsIn } from './rotating-secrets.ts'
 
 /** Who calls. For a guest's order token the subject is the order itself, which owns nothing else. */
 export type Caller = {
@@ -43,7 +44,7 @@ export type TokenVerifierOptions = {
   fetchKeySet?: (() => Promise<KeySet>) | undefined
   logger: Logger
   issuer?: string
-  /** Lets guests' order tokens in; only the service that signs them knows it. */
+  /** Lets guests' order tokens in (`secretsIn`); only the service that signs them knows it. */
   orderTokenSecret?: string
   /** Tells whether the session was ended before the token expires. */
   isRevoked?: (facts: TokenFacts) => boolean
@@ -241,8 +242,7 @@ function verifyClaims(verify: Verify, token: string): Claims {
   try {
     return verify(token)
   } catch (cause) {
-    const isExpired = cause instanceof Error && 'code' in cause && cause.code === 'FAST_JWT_EXPIRED'
-    if (!isExpired) throw tokenInvalid(cause)
+    if (!hasCode(cause, 'FAST_JWT_EXPIRED')) throw tokenInvalid(cause)
     throw new AppError('unauthenticated', 'TOKEN_EXPIRED', 'The access token has expired.')
   }
 }
@@ -263,13 +263,33 @@ function toOrderHolder({ ord }: Claims): Caller {
 }
 
 function orderVerifier(secret: string, issuer: string): Verify {
-  return createVerifier({
-    key: secret,
-    algorithms: ['HS256'],
-    allowedIss: issuer,
-    allowedAud: orderAudience,
-    requiredClaims: ['iss', 'aud', 'ord', 'exp'],
-  }) as Verify
+  const verifiers = secretsIn(secret).map(
+    (key) =>
+      createVerifier({
+        key,
+        algorithms: ['HS256'],
+        allowedIss: issuer,
+        allowedAud: orderAudience,
+        requiredClaims: ['iss', 'aud', 'ord', 'exp'],
+      }) as Verify,
+  )
+  return (token) => {
+    let fault: unknown
+    for (const verify of verifiers) {
+      try {
+        return verify(token)
+      } catch (error) {
+        // Another one of them may have signed it; whatever else is wrong stays wrong.
+        if (!hasCode(error, 'FAST_JWT_INVALID_SIGNATURE')) throw error
+        fault = error
+      }
+    }
+    throw fault
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }
 
 function authenticationRequired(): AppError {

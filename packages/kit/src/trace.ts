@@ -1,11 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomFillSync } from 'node:crypto'
+import type { Tracer } from './spans.ts'
 
 /** Where we are in a distributed trace (W3C Trace Context). */
 export type Trace = {
   readonly traceId: string
   readonly spanId: string
+  /** The span that this one is below; absent at the root. */
+  readonly parentSpanId?: string
   readonly isSampled: boolean
+}
+
+/** A message that is being handled. */
+export type Handled = {
+  readonly id: string
+  readonly correlationId: string
+  /** Set by the inbox, when it was applied before. */
+  isRepeated?: boolean
 }
 
 /** What travels with a request through every call it causes. */
@@ -14,7 +25,13 @@ export type RequestContext = {
   /** When the caller stops waiting, on the monotonic clock of `performance.now()`. */
   readonly deadlineAtMs?: number | undefined
   /** The message that is being handled; absent while a request is. */
-  readonly handled?: { readonly id: string; readonly correlationId: string } | undefined
+  readonly handled?: Handled | undefined
+  /** Who is told of the spans below; absent when nobody is. */
+  readonly tracer?: Tracer | undefined
+  /** What the work says of itself in its span; present when that is told. */
+  readonly notes?: Record<string, string> | undefined
+  /** Present in work that nobody asked for: whether anything below refers to its span. */
+  readonly root?: { isUsed: boolean } | undefined
 }
 
 const contexts = new AsyncLocalStorage<RequestContext>()
@@ -48,7 +65,13 @@ export function newTrace(): Trace {
 /** A new span below the given one, or a new trace without one. */
 export function childOf(parent: Trace | undefined): Trace {
   if (parent === undefined) return newTrace()
-  return { traceId: parent.traceId, spanId: newSpanId(), isSampled: parent.isSampled }
+  const { traceId, spanId: parentSpanId, isSampled } = parent
+  return { traceId, spanId: newSpanId(), parentSpanId, isSampled }
+}
+
+/** A trace for what nobody records, so that nobody below looks for a parent that is not there. */
+export function newUnrecordedTrace(): Trace {
+  return { ...newTrace(), isSampled: false }
 }
 
 function newSpanId(): string {
@@ -71,6 +94,11 @@ function randomHex(bytes: number): string {
   return /[^0]/.test(hex) ? hex : randomHex(bytes)
 }
 
+/** All that is known of the request being served, if there is one. */
+export function currentContext(): RequestContext | undefined {
+  return contexts.getStore()
+}
+
 /** The trace of the request being served, if there is one. */
 export function currentTrace(): Trace | undefined {
   return contexts.getStore()?.trace
@@ -91,7 +119,8 @@ export type Origin = {
 
 /** The origin of what is emitted now. Outside of requests and handlers a flow begins here. */
 export function currentOrigin(): Origin {
-  const { trace = newTrace(), handled } = contexts.getStore() ?? {}
+  const { trace = newUnrecordedTrace(), handled, root } = contexts.getStore() ?? {}
+  if (root) root.isUsed = true
   return {
     traceparent: formatTraceparent(trace),
     correlationid: handled?.correlationId ?? trace.traceId,
@@ -102,6 +131,12 @@ export function currentOrigin(): Origin {
 /** Runs the work, and all that it awaits, in a context. */
 export function runWithContext<T>(context: RequestContext, work: () => T): T {
   return contexts.run(context, work)
+}
+
+/** Runs the work with no more than so many milliseconds, which the calls that it makes inherit. */
+export function runWithDeadline<T>(limitMs: number, work: () => T): T {
+  const deadlineAtMs = performance.now() + remainingMs(limitMs)
+  return contexts.run({ trace: newUnrecordedTrace(), ...contexts.getStore(), deadlineAtMs }, work)
 }
 
 /**

@@ -62,6 +62,28 @@ test('a secret is read from the file that NAME_FILE names', () => {
   }
 })
 
+test('a secret comes from a plain file of bounded length alone', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'halles-config-'))
+  const load = (path: string) =>
+    field.loadConfig(schema, { DATABASE_URL: good.DATABASE_URL, KEY_FILE: path }).key
+  try {
+    const path = join(folder, 'key')
+    writeFileSync(path, 'k'.repeat(65_536))
+    assert.equal(load(path).length, 65_536)
+    writeFileSync(path, 'k'.repeat(65_537))
+    assert.throws(
+      () => load(path),
+      /KEY cannot be .* named by KEY_FILE, which is longer than 65536/,
+    )
+    assert.throws(() => load(folder), /KEY cannot be .* which is no plain file/)
+    assert.throws(() => load('/dev/zero'), /KEY cannot be .* which is no plain file/)
+    writeFileSync(path, ' \n')
+    assert.throws(() => load(path), /KEY is missing/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
 test('an empty variable counts as missing', () => {
   assert.throws(() => field.loadConfig(schema, { ...good, KEY: '' }), /KEY is missing/)
 })
@@ -76,4 +98,44 @@ test('auth is found by its addresses, with or without the path of its key set', 
     'file:///run/halles/auth.json',
   ])
   assert.throws(() => jwksUrls.parse('http://auth:8080/keys'), /must list addresses like/)
+})
+
+test('telemetry is configured by the variables of OpenTelemetry', () => {
+  const { otlpHeaders, resourceAttributes, traceRatio } = field.serviceConfig
+  const schema = { otlpHeaders, resourceAttributes, traceRatio }
+  assert.deepEqual(field.loadConfig(schema, {}), {
+    otlpHeaders: {},
+    resourceAttributes: {},
+    traceRatio: 1,
+  })
+  const env = {
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic%20eDp5PQ==',
+    OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=shop%2C%20Lyon, service.version = 1.2',
+    OTEL_TRACES_SAMPLER_ARG: '0.25',
+  }
+  assert.deepEqual(field.loadConfig(schema, env), {
+    otlpHeaders: { authorization: 'Basic eDp5PQ==' },
+    resourceAttributes: {
+      'deployment.environment.name': 'shop, Lyon',
+      'service.version': '1.2',
+    },
+    traceRatio: 0.25,
+  })
+  for (const [variable, value] of [
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
+    ['OTEL_RESOURCE_ATTRIBUTES', 'lonely'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'key=%zz'],
+  ] as const) {
+    assert.throws(
+      () => field.loadConfig(schema, { [variable]: value }),
+      (error: unknown) => {
+        assert.ok(error instanceof field.ConfigError)
+        assert.deepEqual(
+          error.faults.map((fault) => fault.variable),
+          [variable],
+        )
+        return !error.message.includes(value)
+      },
+    )
+  }
 })

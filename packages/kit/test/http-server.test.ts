@@ -403,6 +403,13 @@ test('raw bodies arrive byte by byte and CSV as text', async () => {
   assert.equal(csv.body.seen, 'a,b\n1,é')
 })
 
+test('a file without content is missing, whatever type it has', async () => {
+  for (const headers of [{ 'content-type': 'text/csv' }, undefined]) {
+    const empty = call('POST', '/api/v1/imports', headers && { headers })
+    assert.deepEqual((await refused(empty, 400, 'INVALID_REQUEST')).pointers, ['/body'])
+  }
+})
+
 test('an unknown path is 404 and a known path with another method is 405 with Allow', async () => {
   await refused(call('GET', '/api/v1/nothing'), 404, 'ROUTE_NOT_FOUND')
   await refused(call('POST', '/api/v1/nothing', { body: 'x' }), 404, 'ROUTE_NOT_FOUND')

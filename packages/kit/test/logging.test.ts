@@ -18,9 +18,10 @@ test('an entry is one line of JSON with service, instance and the trace being se
   assert.equal(lines.length, 1)
   const entry = JSON.parse(lines[0] ?? '')
   assert.deepEqual(
-    [entry.level, entry.service, entry.instance, entry.traceId, entry.message, entry.lineCount],
-    ['info', 'carts', 'carts-1', trace.traceId, 'two\nlines', 2],
+    [entry.level, entry.service, entry.instance, entry.message, entry.lineCount],
+    ['info', 'carts', 'carts-1', 'two\nlines', 2],
   )
+  assert.deepEqual([entry.traceId, entry.spanId], [trace.traceId, trace.spanId])
   assert.equal(lines[0]?.indexOf('\n'), (lines[0]?.length ?? 0) - 1)
 })
 

@@ -6,7 +6,9 @@ import type { Address, Outgoing, Publisher } from '../src/messaging.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { appendOutbox } from '../src/outbox.ts'
 import { createRelay, type Relay, type RelayOptions } from '../src/relay.ts'
+import { createTracer, type Span } from '../src/spans.ts'
 import { createTestDatabase, eventually, silentLogger, type TestDatabase } from '../src/testing.ts'
+import { formatTraceparent, newTrace, runWithContext } from '../src/trace.ts'
 import { numberOf, serviceSchemas, someMessages } from './messaging/effects.ts'
 
 const topic = { kind: 'topic', name: 'things' } as const
@@ -116,6 +118,39 @@ describe('the relay', () => {
     assert.deepEqual(idsOf(published), idsOf(items))
     assert.equal(most, 1)
     t.diagnostic(`published by ${publishing.size} of the relays`)
+  })
+
+  test('each sending of a message is a span below the change, and the message names it', async (t) => {
+    const spans: Span[] = []
+    const tracer = createTracer({ ratio: 1, record: (span) => spans.push(span) })
+    const arrived: (string | undefined)[] = []
+    const publisher: Publisher = {
+      async publish(items) {
+        arrived.push(...items.map(({ message }) => message.traceparent))
+        if (arrived.length === 1) throw away()
+      },
+    }
+    const relay = await startRelay(t, { publisher, tracer })
+    const trace = newTrace()
+    const [sampled] = someMessages(topic, 1, keys)
+    assert.ok(sampled)
+    await runWithContext({ trace }, () => commit([sampled]))
+    await eventually(isEmpty(relay))
+    assert.deepEqual(
+      spans.map(({ kind, name, errorType }) => [kind, name, errorType]),
+      [
+        ['producer', 'send things', 'MESSAGES_UNAVAILABLE'],
+        ['producer', 'send things', undefined],
+      ],
+    )
+    for (const [index, span] of spans.entries()) {
+      assert.equal(span.trace.parentSpanId, trace.spanId)
+      assert.equal(arrived[index], formatTraceparent(span.trace))
+    }
+    const quiet = { ...newTrace(), isSampled: false }
+    await runWithContext({ trace: quiet }, () => commit(someMessages(topic, 1, keys)))
+    await eventually(isEmpty(relay))
+    assert.deepEqual([spans.length, arrived.at(-1)], [2, formatTraceparent(quiet)])
   })
 
   test('a leader that dies within a batch is replaced; its batch is repeated, in order', async (t) => {

@@ -50,6 +50,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     secret: config.signingKeySecret,
     tokenSeconds: config.accessTokenSeconds,
     maxAgeMs: config.signingKeyMaxAgeDays * 86_400_000,
+    since: config.signingKeysSince,
     logger,
     clock,
     newId: uuidv7,

@@ -18,6 +18,17 @@ export type Session = {
   refreshExpiresAt: Date
   createdAt: Date
   expiresAt: Date
+  device: string | null
+}
+
+/** A session as its owner sees it. */
+export type OwnSession = {
+  id: string
+  device: string | null
+  createdAt: Date
+  lastUsedAt: Date
+  /** When it ends by itself, unless it is used. */
+  expiresAt: Date
 }
 
 export type RevocationReason = SessionsRevokedData['reason']
@@ -48,7 +59,7 @@ export function normalizeEmail(email: string): string {
 /** A new session of a subject. */
 export function openSession(
   subjectId: string,
-  { id, refreshHash, at }: { id: string; refreshHash: Buffer; at: Date },
+  { id, refreshHash, device, at }: Pick<Session, 'id' | 'refreshHash' | 'device'> & { at: Date },
 ): Session {
   return {
     id,
@@ -57,6 +68,7 @@ export function openSession(
     refreshExpiresAt: new Date(at.getTime() + sessionLimits.refreshMs),
     createdAt: at,
     expiresAt: new Date(at.getTime() + sessionLimits.absoluteMs),
+    device,
   }
 }
 
@@ -117,6 +129,10 @@ export function invalidRefreshToken(): AppError {
     'INVALID_REFRESH_TOKEN',
     'This refresh token is not good or no longer; sign in again.',
   )
+}
+
+export function sessionNotFound(): AppError {
+  return new AppError('not-found', 'SESSION_NOT_FOUND', 'You have no such session.')
 }
 
 export function sessionRevoked(): AppError {

@@ -10,6 +10,7 @@ import {
 import type { Part } from '@halles/kit/lifecycle'
 import type { Logger } from '@halles/kit/logging'
 import { createLoop } from '@halles/kit/loop'
+import { secretsIn } from '@halles/kit/rotating-secrets'
 import type { SigningKeyStore, StoredKey } from './ports.ts'
 
 /** An Ed25519 key in the form of RFC 8037. */
@@ -33,11 +34,13 @@ export type KeyRing = Part & {
 
 export type KeyRingOptions = {
   store: SigningKeyStore
-  /** What private keys are encrypted under. */
+  /** What private keys are encrypted under; those that another one of several sealed are sealed anew. */
   secret: string
   /** How long a token is good: the public key stays at least so long after the key's last use. */
   tokenSeconds: number
   maxAgeMs: number
+  /** Keys that were made before are due, whatever their age. */
+  since?: Date
   logger: Logger
   clock: () => Date
   newId: () => string
@@ -52,8 +55,8 @@ const marginMs = 300_000
 
 /** The keys that tokens are signed and verified with; shared by the replicas, renewed by age. */
 export function createKeyRing(options: KeyRingOptions): KeyRing {
-  const { store, secret, tokenSeconds, maxAgeMs, logger, clock, newId } = options
-  const encryptionKey = deriveKey(secret)
+  const { store, secret, tokenSeconds, maxAgeMs, since, logger, clock, newId } = options
+  const [encryptionKey, ...others] = secretsIn(secret).map(deriveKey) as [Buffer, ...Buffer[]]
   const opened = new Map<string, SigningKey>()
   let keys: readonly SigningKey[] = []
 
@@ -62,18 +65,31 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
     if (isDue(stored[0])) {
       const now = clock().getTime()
       await store.renew(createKey(encryptionKey, newId(), clock()), {
-        olderThan: new Date(now - maxAgeMs),
+        olderThan: new Date(oldestAllowedMs()),
         retireOthersAt: new Date(now + publishFirstMs + reloadMs + tokenSeconds * 1_000 + marginMs),
       })
       stored = await store.list(clock())
     }
-    keys = stored.map((key) => opened.get(key.kid) ?? openKey(encryptionKey, key))
+    const next: SigningKey[] = []
+    for (const key of stored) next.push(opened.get(key.kid) ?? (await openAndReseal(key)))
+    keys = next
     opened.clear()
     for (const key of keys) opened.set(key.kid, key)
   }
 
+  const oldestAllowedMs = () => Math.max(clock().getTime() - maxAgeMs, since?.getTime() ?? 0)
+
   const isDue = (newest: StoredKey | undefined) =>
-    newest === undefined || clock().getTime() - newest.createdAt.getTime() >= maxAgeMs
+    newest === undefined || newest.createdAt.getTime() <= oldestAllowedMs()
+
+  async function openAndReseal(stored: StoredKey): Promise<SigningKey> {
+    const { kid, privateKey } = stored
+    const plain = others.map((each) => decrypt(each, kid, privateKey)).find((each) => each)
+    if (plain === undefined) return openKey(encryptionKey, stored)
+    const resealed = { ...stored, privateKey: encrypt(encryptionKey, kid, plain) }
+    await store.reseal(resealed)
+    return openKey(encryptionKey, resealed)
+  }
 
   const loop = createLoop({
     name: 'signing keys',
@@ -116,15 +132,17 @@ function createKey(encryptionKey: Buffer, kid: string, createdAt: Date): StoredK
 
 function openKey(encryptionKey: Buffer, stored: StoredKey): SigningKey {
   const { kid, publicKey, createdAt } = stored
+  const key = decrypt(encryptionKey, kid, stored.privateKey)
+  if (!key) {
+    throw new Error(
+      `The signing key ${kid} cannot be opened: SIGNING_KEY_SECRET is not the one it was stored under.`,
+    )
+  }
   return {
     kid,
     createdAt,
     jwk: { ...publicKey, kid, alg: 'EdDSA', use: 'sig' },
-    privateKey: createPrivateKey({
-      key: decrypt(encryptionKey, kid, stored.privateKey),
-      type: 'pkcs8',
-      format: 'der',
-    }),
+    privateKey: createPrivateKey({ key, type: 'pkcs8', format: 'der' }),
   }
 }
 
@@ -139,7 +157,8 @@ function encrypt(key: Buffer, kid: string, plain: Buffer): Buffer {
   return Buffer.concat([nonce, cipher.getAuthTag(), body])
 }
 
-function decrypt(key: Buffer, kid: string, sealed: Buffer): Buffer {
+/** Undefined when it was encrypted under another key. */
+function decrypt(key: Buffer, kid: string, sealed: Buffer): Buffer | undefined {
   const nonce = sealed.subarray(0, nonceBytes)
   const tag = sealed.subarray(nonceBytes, nonceBytes + tagBytes)
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes })
@@ -149,10 +168,8 @@ function decrypt(key: Buffer, kid: string, sealed: Buffer): Buffer {
       decipher.update(sealed.subarray(nonceBytes + tagBytes)),
       decipher.final(),
     ])
-  } catch (cause) {
-    throw new Error(
-      `The signing key ${kid} cannot be opened: SIGNING_KEY_SECRET is not the one it was stored under.`,
-      { cause },
-    )
+  } catch {
+    // The tag does not fit.
+    return undefined
   }
 }

@@ -2,7 +2,14 @@ import type { SecretCredentials } from '@halles/contracts/gen/messages/customers
 import type { OutgoingMessage } from '@halles/contracts/message'
 import type { PasswordHasher } from '@halles/kit/passwords'
 import type { Opener } from '@halles/kit/sealing'
-import type { Assignment, Credentials, Failures, Revocation, Session } from './domain.ts'
+import type {
+  Assignment,
+  Credentials,
+  Failures,
+  OwnSession,
+  Revocation,
+  Session,
+} from './domain.ts'
 
 /** Builds the events of ended sessions, saved in the transaction that ended them. */
 export type Announce = (revocation: Revocation) => OutgoingMessage[]
@@ -56,7 +63,10 @@ export type SessionStore = {
   ): Promise<{ id: string; subjectId: string; roles: readonly string[] } | undefined>
   /** Ends the session whose token was used before; false when there is none. */
   revokeReused(refreshHash: Buffer, announce: Announce): Promise<boolean>
-  revokeOne(session: { id: string; subjectId: string }, announce: Announce): Promise<void>
+  /** False when the subject has no such session. */
+  revokeOne(session: { id: string; subjectId: string }, announce: Announce): Promise<boolean>
+  /** The last used first, at most `limit`; those that ended are not there. */
+  list(subjectId: string, options: { at: Date; limit: number }): Promise<OwnSession[]>
   /** Ends every session of the subject, if the one that asks is still good. */
   revokeAll(session: { id: string; subjectId: string }, announce: Announce): Promise<boolean>
   /** Deletes a bounded number of expired rows; true when there may be more. */
@@ -79,6 +89,8 @@ export type SigningKeyStore = {
    * published. Replicas that try at once add one.
    */
   renew(key: StoredKey, limits: { olderThan: Date; retireOthersAt: Date }): Promise<void>
+  /** Keeps the key's private part as it is encrypted now. */
+  reseal(key: Pick<StoredKey, 'kid' | 'privateKey'>): Promise<void>
 }
 
 export type TokenIssuer = {

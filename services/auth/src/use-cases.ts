@@ -7,9 +7,11 @@ import {
   invalidRefreshToken,
   losesRole,
   normalizeEmail,
+  type OwnSession,
   openSession,
   type RevocationReason,
   refuseThrottled,
+  sessionNotFound,
   sessionRevoked,
 } from './domain.ts'
 import type { Announce, Candidate, Deps } from './ports.ts'
@@ -22,7 +24,7 @@ export type Tokens = { accessToken: string; refreshToken: string; expiresInSecon
  */
 export async function signIn(
   deps: Deps,
-  command: { email: string; password: string },
+  command: { email: string; password: string; device?: string },
   signal?: AbortSignal,
 ): Promise<Tokens> {
   const { credentials, sessions, passwords, clock, newId, newSecret, hash } = deps
@@ -42,6 +44,7 @@ export async function signIn(
   const session = openSession(candidate.subjectId, {
     id: newId(),
     refreshHash: hash(refreshToken),
+    device: command.device?.trim() ?? null,
     at: clock(),
   })
   const { passwordHash } = candidate
@@ -63,15 +66,32 @@ export async function refreshSession(deps: Deps, refreshToken: string): Promise<
   throw invalidRefreshToken()
 }
 
-type OwnSession = { id: string; subjectId: string }
+type SessionOf = { id: string; subjectId: string }
+
+// More devices than anybody has; those used last are the ones that matter.
+const maxListed = 100
+
+/** The sessions of the caller, the last used first. */
+export async function listSessions(
+  { sessions, clock }: Deps,
+  subjectId: string,
+): Promise<OwnSession[]> {
+  return sessions.list(subjectId, { at: clock(), limit: maxListed })
+}
+
+/** Ends one of the caller's sessions. @throws not-found `SESSION_NOT_FOUND`. */
+export async function endSession(deps: Deps, session: SessionOf): Promise<void> {
+  const isEnded = await deps.sessions.revokeOne(session, announce(deps, 'signed-out'))
+  if (!isEnded) throw sessionNotFound()
+}
 
 /** Ends the caller's session; doing it twice is no error. */
-export async function signOut(deps: Deps, session: OwnSession): Promise<void> {
+export async function signOut(deps: Deps, session: SessionOf): Promise<void> {
   await deps.sessions.revokeOne(session, announce(deps, 'signed-out'))
 }
 
 /** Ends every session of the caller. A session that was ended itself may not do that. */
-export async function signOutEverywhere(deps: Deps, session: OwnSession): Promise<void> {
+export async function signOutEverywhere(deps: Deps, session: SessionOf): Promise<void> {
   const isDone = await deps.sessions.revokeAll(session, announce(deps, 'signed-out'))
   if (!isDone) throw sessionRevoked()
 }

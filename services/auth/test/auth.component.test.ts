@@ -362,6 +362,47 @@ describe('auth', () => {
     await signIn(email)
   })
 
+  test('everybody sees the own sessions and ends one of them', async () => {
+    const { email, subjectId, tokens } = await aSubject()
+    type Session = { id: string; device: string | null; isCurrent: boolean; lastUsedAt: string }
+    const list = async (token: string) => {
+      const answer = await call<{ items: Session[] }>('GET', '/api/v1/sessions', { token })
+      assert.equal(answer.status, 200)
+      return answer.body.items
+    }
+    const signedIn = await call<Tokens>('POST', '/api/v1/sessions', {
+      body: { email, password, device: 'Firefox on Linux' },
+    })
+    const { accessToken: token } = signedIn.body
+    const [newer, older] = await list(token)
+    assert.deepEqual([newer?.device, newer?.isCurrent], ['Firefox on Linux', true])
+    assert.deepEqual([older?.device, older?.isCurrent], [null, false])
+    await tryRefresh(tokens.refreshToken)
+    assert.deepEqual(
+      (await list(token)).map(({ id }) => id),
+      [older?.id, newer?.id],
+    )
+
+    const stranger = await aSubject()
+    const end = (asker: string) =>
+      call<Problem>('DELETE', `/api/v1/sessions/${older?.id}`, { token: asker })
+    const refused = await end(stranger.tokens.accessToken)
+    assert.deepEqual([refused.status, refused.body.code], [404, 'SESSION_NOT_FOUND'])
+    assert.equal((await end(token)).status, 204)
+    assert.equal((await end(token)).status, 404)
+    assert.deepEqual(
+      (await list(token)).map(({ id }) => id),
+      [newer?.id],
+    )
+    await eventually(() => {
+      const told = revoked.filter((each) => each.subjectId === subjectId)
+      assert.deepEqual(
+        told.map(({ sessionIds, reason }) => [sessionIds, reason]),
+        [[[older?.id], 'signed-out']],
+      )
+    })
+  })
+
   test('bad input names the field', async () => {
     const { status, body } = await call<{ errors: { pointer: string }[] }>(
       'POST',

@@ -48,7 +48,12 @@ function aCommand(
 
 async function openFor(subjectId: string, passwordHash: string) {
   const id = uuidv7()
-  const session = openSession(subjectId, { id, refreshHash: Buffer.from(id), at: new Date() })
+  const session = openSession(subjectId, {
+    id,
+    refreshHash: Buffer.from(id),
+    device: null,
+    at: new Date(),
+  })
   return deps.sessions.open(session, { passwordHash, emailHash: Buffer.from(subjectId) })
 }
 
@@ -218,7 +223,12 @@ test('of two that refresh with one token the second waits, and gets nothing', as
   const subjectId = uuidv7()
   await applyCredentials(deps, aCommand(subjectId, 1))
   const refreshHash = Buffer.from(uuidv7())
-  const session = openSession(subjectId, { id: uuidv7(), refreshHash, at: new Date() })
+  const session = openSession(subjectId, {
+    id: uuidv7(),
+    refreshHash,
+    device: null,
+    at: new Date(),
+  })
   const proof = { passwordHash: hashOf(1), emailHash: Buffer.from(subjectId) }
   assert.deepEqual(await deps.sessions.open(session, proof), [])
   const rotation = 'update sessions set refresh_hash = $2 where refresh_hash = $1'

@@ -48,7 +48,12 @@ test('only a role that is taken away ends sessions', () => {
 })
 
 test('a session can be refreshed for 30 days and ends after 90', () => {
-  const session = openSession(uuidv7(), { id: uuidv7(), refreshHash: Buffer.alloc(32), at })
+  const session = openSession(uuidv7(), {
+    id: uuidv7(),
+    refreshHash: Buffer.alloc(32),
+    device: null,
+    at,
+  })
   assert.equal(session.refreshExpiresAt.toISOString(), '2026-05-31T12:00:00.000Z')
   assert.equal(session.expiresAt.toISOString(), '2026-07-30T12:00:00.000Z')
 })

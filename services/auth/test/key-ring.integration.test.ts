@@ -135,6 +135,17 @@ test('another secret than the one that keys were stored under is named at start'
   )
 })
 
+test('while one secret replaces another, keys are sealed anew and the old secret opens none', async () => {
+  const next = 'the secret after that, of more than 32 characters'
+  const first = await withRing(kidOf)
+  // Accepted first, so that no replica meets a key that it cannot open.
+  assert.equal(await withRing(kidOf, `${secret},${next}`), first)
+  assert.equal(await withRing(kidOf), first)
+  assert.equal(await withRing(kidOf, `${next},${secret}`), first)
+  assert.equal(await withRing(kidOf, next), first)
+  await assert.rejects(withRing(kidOf), /SIGNING_KEY_SECRET is not the one/)
+})
+
 test('a token that was altered, unsigned or made for somebody else is refused', async () => {
   await withRing(async (ring) => {
     const claims = { subjectId: uuidv7(), sessionId: uuidv7(), roles: ['support'] }

@@ -47,6 +47,7 @@ describe('customers and auth', () => {
       startService('customers', customersPort, {
         ...shared,
         ...bootstrap,
+        RBAC_URLS: 'http://127.0.0.1:1',
         CREDENTIALS_PUBLIC_KEY: JSON.stringify(publicPart(credentialsKey)),
         DATABASE_URL: users.url,
       })

@@ -1,4 +1,5 @@
 import {
+  addressList,
   type ConfigOf,
   hashingConfig,
   loadConfig,
@@ -12,6 +13,7 @@ import { sealingKey } from '@halles/kit/sealing-keys'
 
 const schema = {
   ...serviceConfig,
+  rbacUrls: addressList('RBAC_URLS', 'http'),
   /** The first administrator, created at the first start when all three are there. */
   adminSubjectId: optional({ ...text('ADMIN_SUBJECT_ID'), parse: parseSubjectId }),
   adminEmail: optional(text('ADMIN_EMAIL')),

@@ -1,5 +1,7 @@
 import { type Operations, routes } from '@halles/contracts/gen/http/customers'
+import { AppError } from '@halles/kit/errors'
 import { type HttpServer, reply, versionEtag, versionFromIfMatch } from '@halles/kit/http-server'
+import { isUuid } from '@halles/kit/ids'
 import { type Caller, requireCaller } from '@halles/kit/tokens'
 import type { Customer } from './domain.ts'
 import type { Deps } from './ports.ts'
@@ -9,13 +11,15 @@ import {
   changePassword,
   eraseCustomer,
   exportCustomer,
+  listCustomers,
+  readCustomer,
   signUp,
   updateProfile,
 } from './use-cases.ts'
 
 export { routes }
 
-/** Serves the contract `customers`. Everything but sign-up is about the caller alone. */
+/** Serves the contract `customers`. What is not for the staff is about the caller alone. */
 export function serveCustomers(server: HttpServer<Operations>, deps: Deps): void {
   const { customers } = deps
 
@@ -55,6 +59,7 @@ export function serveCustomers(server: HttpServer<Operations>, deps: Deps): void
   })
 
   serveAddresses(server, deps)
+  serveStaff(server, deps)
 }
 
 function serveAddresses(server: HttpServer<Operations>, deps: Deps): void {
@@ -79,6 +84,37 @@ function serveAddresses(server: HttpServer<Operations>, deps: Deps): void {
   )
 }
 
+function serveStaff(server: HttpServer<Operations>, deps: Deps): void {
+  server.on('listCustomers', async ({ query: { q: text, ids, cursor, limit } }) => {
+    const { items, nextId } = await listCustomers(deps, {
+      text,
+      ids: ids?.toLowerCase().split(','),
+      before: cursor === undefined ? undefined : parseCursor(cursor),
+      limit,
+    })
+    return { items: items.map(toView), nextCursor: nextId === undefined ? null : toCursor(nextId) }
+  })
+
+  server.on('getCustomer', async ({ params, caller }) => {
+    const customerId = params.customerId.toLowerCase()
+    const found = await readCustomer(deps, { customerId, by: idOf(caller) })
+    return { customer: toView(found.customer), addresses: found.addresses }
+  })
+}
+
+/** The id that the cursor carries. Ids are UUIDv7: their order is the order of time. */
+function parseCursor(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString('latin1')
+  if (isUuid(id)) return id
+  throw new AppError('invalid', 'INVALID_CURSOR', 'The cursor is not one of this list.', {
+    errors: [{ pointer: '/query/cursor', detail: 'is not a cursor of this list' }],
+  })
+}
+
+function toCursor(id: string): string {
+  return Buffer.from(id, 'latin1').toString('base64url')
+}
+
 function idOf(caller: Caller | undefined): string {
   return requireCaller(caller).subjectId
 }
@@ -87,6 +123,6 @@ function withEtag(customer: Customer) {
   return reply(toView(customer), { headers: { etag: versionEtag(customer.version) } })
 }
 
-function toView({ id, email, name, createdAt, version }: Customer) {
+function toView({ id, email, name, createdAt, version }: Omit<Customer, 'passwordHash'>) {
   return { id, email, name, createdAt: createdAt.toISOString(), version }
 }

@@ -7,7 +7,18 @@ import type { Customer, SavedAddress } from './domain.ts'
 /** The customer's next state, null when it is erased, with the commands for auth. */
 export type Saving = { customer: Customer | null; messages: readonly OutgoingMessage[] }
 
+/** What the staff look for: a part of e-mail or name, or some ids; newest first. */
+export type ListCustomers = {
+  text: string | undefined
+  ids: readonly string[] | undefined
+  /** Only customers of before this one. */
+  before: string | undefined
+  limit: number
+}
+
 export type CustomerStore = {
+  /** Without those that were erased. */
+  list(query: ListCustomers): Promise<Omit<Customer, 'passwordHash'>[]>
   /** Saves a new customer with its messages; false when the e-mail or the id is taken. */
   add(customer: Customer, messages: readonly OutgoingMessage[]): Promise<boolean>
   /** Throws CUSTOMER_NOT_FOUND, also for an erased one, as all below. */

@@ -32,6 +32,24 @@ const selectForUpdate = sql(
   'customers.select_customer_for_update',
   `select ${columns} from customers where id = $1 and erased_at is null for update`,
 )
+const listColumns = 'id, email, name, version, created_at as "createdAt"'
+const page = 'erased_at is null and ($1::uuid is null or id < $1)'
+const listAll = sql(
+  'customers.list_all',
+  `select ${listColumns} from customers where ${page} order by id desc limit $2`,
+)
+const listFound = sql(
+  'customers.list_found',
+  `select ${listColumns} from customers
+   where ${page} and (lower(email) || ' ' || lower(name)) like $3 order by id desc limit $2`,
+)
+const listByIds = sql(
+  'customers.list_by_ids',
+  `select ${listColumns} from customers
+   where ${page} and id = any ($3::uuid[])
+     and ($4::text is null or (lower(email) || ' ' || lower(name)) like $4)
+   order by id desc limit $2`,
+)
 const selectKnown = sql('customers.select_known', 'select 1 from customers where id = $1')
 const updateCustomer = sql(
   'customers.update_customer',
@@ -89,6 +107,12 @@ export function createCustomerStore(database: Database): CustomerStore {
       return (await database.query(insertCustomer, values)).length === 1
     },
     get: (id) => database.one<Customer>(selectCustomer, [id], customerNotFound),
+    list({ text, ids, before = null, limit }) {
+      const like = text && `%${text.replace(/[\\%_]/g, '\\$&')}%`
+      if (ids) return database.query(listByIds, [before, limit, ids, like])
+      if (like) return database.query(listFound, [before, limit, like])
+      return database.query(listAll, [before, limit])
+    },
     isKnown: async (id) => (await database.query(selectKnown, [id])).length > 0,
     async update(id, at, decide) {
       try {

@@ -14,7 +14,7 @@ import {
   toSealingContext,
   wrongPassword,
 } from './domain.ts'
-import type { Deps, Saving } from './ports.ts'
+import type { Deps, ListCustomers, Saving } from './ports.ts'
 
 export type SignUp = { email: string; password: string; name: string }
 
@@ -105,6 +105,28 @@ export async function addAddress(
   const saved = { id: newId(), address }
   await customers.addAddress(customerId, saved, clock())
   return saved
+}
+
+/** One page of customers for the staff, newest first. */
+export async function listCustomers(
+  { customers }: Pick<Deps, 'customers'>,
+  { text, ...query }: ListCustomers,
+): Promise<{ items: Omit<Customer, 'passwordHash'>[]; nextId: string | undefined }> {
+  const words = text?.trim().toLowerCase()
+  // One more than asked for tells whether there is another page.
+  const found = await customers.list({ ...query, text: words || undefined, limit: query.limit + 1 })
+  const items = found.slice(0, query.limit)
+  return { items, nextId: found.length > query.limit ? items.at(-1)?.id : undefined }
+}
+
+/** A customer for the staff; who looked is logged. */
+export async function readCustomer(
+  { customers, logger }: Pick<Deps, 'customers' | 'logger'>,
+  { customerId, by }: { customerId: string; by: string },
+): Promise<{ customer: Customer; addresses: SavedAddress[] }> {
+  const customer = await customers.get(customerId)
+  logger.info({ customerId, subjectId: by }, 'A customer was looked at by the staff.')
+  return { customer, addresses: await customers.addresses(customerId) }
 }
 
 export type CustomerExport = { exportedAt: Date; customer: Customer; addresses: SavedAddress[] }

@@ -28,6 +28,7 @@ const opener = createOpener({ privateKeys: [authKey], contract: setCredentialsSe
 const config = {
   INTERNAL_SECRET: 'an internal secret of more than 32 characters',
   CREDENTIALS_PUBLIC_KEY: JSON.stringify(publicPart(authKey)),
+  RBAC_URLS: 'http://127.0.0.1:1',
   LOG_LEVEL: 'silent',
 }
 
@@ -57,13 +58,16 @@ describe('customers', () => {
   before(async () => {
     store = await createTestDatabase()
     broker = await createTestDatabase()
-    authority = await startTokenAuthority()
+    authority = await startTokenAuthority([
+      { role: 'support', permissions: ['customers:read'], version: 1 },
+    ])
     app = createApp(
       readConfig({
         ...config,
         DATABASE_URL: store.url,
         MESSAGES_URL: broker.url,
         JWKS_URLS: authority.jwksUrl,
+        RBAC_URLS: authority.url,
       }),
     )
     await app.start()
@@ -96,13 +100,13 @@ describe('customers', () => {
   async function call(
     method: string,
     path: string,
-    options: { as?: string; body?: unknown; ifMatch?: string } = {},
+    options: { as?: string; roles?: string[]; body?: unknown; ifMatch?: string } = {},
   ): Promise<Answer> {
-    const { as, body, ifMatch } = options
+    const { as, roles, body, ifMatch } = options
     const answer = await fetch(`http://127.0.0.1:${app.httpPort()}/api/v1/customers${path}`, {
       method,
       headers: {
-        ...(as === undefined ? {} : { authorization: authority.bearer(as) }),
+        ...(as === undefined ? {} : { authorization: authority.bearer(as, roles) }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
       },
@@ -352,5 +356,76 @@ describe('customers', () => {
       '/body/name',
       '/body/password',
     ])
+  })
+
+  describe('the staff', () => {
+    const staff = { as: uuidv7(), roles: ['support'] }
+    type Page = { items: { id: string; email: string }[]; nextCursor: string | null }
+    const list = async (query: string) =>
+      (await call('GET', `?${query}`, staff)).body as unknown as Page
+
+    test('find customers by a part of the e-mail or name, and by ids', async () => {
+      const [ana, bo] = [await aCustomer(), await aCustomer()]
+      await call('PATCH', '/me', { as: bo.id, body: { name: 'Bo_100%' } })
+      const found = await list(`q=${ana.email.slice(4, 20).toUpperCase()}`)
+      assert.deepEqual(
+        found.items.map(({ id }) => id),
+        [ana.id],
+      )
+      assert.deepEqual(Object.keys(found.items[0] ?? {}).sort(), [
+        'createdAt',
+        'email',
+        'id',
+        'name',
+        'version',
+      ])
+      const named = await list('q=bo_100%25')
+      assert.deepEqual(
+        named.items.map(({ id }) => id),
+        [bo.id],
+      )
+      const both = await list(`ids=${ana.id},${bo.id.toUpperCase()},${uuidv7()}`)
+      assert.deepEqual(
+        both.items.map(({ id }) => id),
+        [bo.id, ana.id],
+      )
+    })
+
+    test('read all customers page by page, newest first', async () => {
+      const made = [(await aCustomer()).id, (await aCustomer()).id, (await aCustomer()).id]
+      const first = await list('limit=2')
+      const second = await list(`limit=2&cursor=${first.nextCursor}`)
+      const seen = [...first.items, ...second.items].map(({ id }) => id)
+      assert.deepEqual(seen.slice(0, 3), made.toReversed())
+      const refused = await call('GET', '?cursor=AAAA', staff)
+      assert.deepEqual([refused.status, refused.body.code], [400, 'INVALID_CURSOR'])
+    })
+
+    test('see a customer with the addresses, and never one that was erased', async () => {
+      const { id, email } = await aCustomer()
+      await call('POST', '/me/addresses', { as: id, body: address })
+      const { status, body } = await call('GET', `/${id}`, staff)
+      assert.equal(status, 200)
+      const { customer, addresses } = body as {
+        customer: { email: string }
+        addresses: { address: object }[]
+      }
+      assert.equal(customer.email, email)
+      assert.deepEqual(
+        addresses.map((saved) => saved.address),
+        [address],
+      )
+      assert.doesNotMatch(JSON.stringify(body), /argon2|hash/i)
+      const erasure = { as: id, body: { currentPassword: password } }
+      assert.equal((await call('POST', '/me/erasure', erasure)).status, 202)
+      assert.equal((await call('GET', `/${id}`, staff)).status, 404)
+      assert.deepEqual((await list(`ids=${id}`)).items, [])
+    })
+
+    test('need the permission', async () => {
+      const { id } = await aCustomer()
+      assert.equal((await call('GET', '', { as: id })).status, 403)
+      assert.equal((await call('GET', `/${id}`, { as: id })).status, 403)
+    })
   })
 })

@@ -4,15 +4,15 @@ import type { Policy } from '@halles/kit/policy'
 import type { Caller, TokenVerifier } from '@halles/kit/tokens'
 
 /**
- * Authenticates and authorizes by the route's contract; the services check again. A token that was
- * accepted before is not waited for.
+ * Authenticates and authorizes by the route's contract; the services check again. Returns the
+ * caller where one is known; a token that was accepted before is not waited for.
  * Throws unauthenticated, forbidden, or unavailable while keys or policy are not known.
  */
 export function checkAccess(
   { tokens, policy }: { tokens: TokenVerifier; policy: Policy },
   { access }: PublicRoute,
   authorization: string | undefined,
-): Promise<void> | undefined {
+): Promise<Caller> | Caller | undefined {
   if (access.kind === 'public') return undefined
   if (authorization === undefined) {
     if (access.kind === 'optional') return undefined
@@ -22,11 +22,10 @@ export function checkAccess(
   if (access.kind === 'order-holder' && isOrderToken(authorization)) return undefined
   const permit = (caller: Caller) => {
     if (access.permission !== undefined) policy.require(caller, access.permission)
+    return caller
   }
   const known = tokens.recall(authorization)
-  if (!known) return tokens.verify(authorization).then(permit)
-  permit(known)
-  return undefined
+  return known ? permit(known) : tokens.verify(authorization).then(permit)
 }
 
 /** Order tokens are signed by orders alone, with a secret of its own: they name no key. */

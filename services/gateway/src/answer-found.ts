@@ -24,6 +24,7 @@ function toCacheStatus({ kind, answer, isCollapsed }: FoundCached, nowMs: number
 
 /** Answers with what the cache found, or with what the service said when that is no success. */
 export function answerFound(exchange: Exchange, found: Found): void {
+  exchange.cached = found.kind
   if (found.kind !== 'uncacheable') {
     const nowMs = performance.now()
     answerCached(exchange, found.answer, toCacheStatus(found, nowMs), nowMs)

@@ -22,6 +22,8 @@ export type Exchange = {
   readonly cors: readonly string[]
   /** Whether it went on to the gateway's own server. */
   isPassed: boolean
+  /** How the cache found its answer, where it was asked. */
+  cached: string | undefined
   rate?: { decision: RateDecision; name: string; policy: string }
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import asyncapi from '@halles/contracts/asyncapi.json' with { type: 'json' }
 import { type Operations, routes } from '@halles/contracts/gen/http/gateway'
 import {
   type PublicRoute,
@@ -20,6 +21,7 @@ import type { OpenapiDocument } from './docs.ts'
 import { createEdgeCache } from './edge-cache.ts'
 import { addOperations } from './http.ts'
 import { createMatcher, createMethodFinder } from './match.ts'
+import { measureMessaging } from './messaging-figures.ts'
 import { addPages } from './pages.ts'
 import { createClientReader, createProxyTest } from './pipeline/client.ts'
 import { createCors } from './pipeline/cors.ts'
@@ -50,9 +52,9 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     queues,
     isRevoked: ({ sessionId }) => revocations.has(sessionId),
   })
-  const { logger, metrics, messaging, tokens, policy, lifecycle } = runtime
+  const { logger, metrics, tracer, messaging, tokens, policy, lifecycle } = runtime
   const wayTo = (service: string, addresses: readonly string[]) =>
-    createUpstream(service, addresses, { logger, metrics })
+    createUpstream(service, addresses, { logger, metrics, tracer })
   const rbac = wayTo('rbac', config.rbacUrls)
   const others = Object.entries({
     auth: config.authUrls,
@@ -72,6 +74,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
   const cache = createEdgeCache({ maxBytes, redis, logger, metrics })
   const closing = new AbortController()
   const load = createLoadMonitor()
+  const audit = createAudit(rbac, config.internalSecret)
   const pipeline = createPipeline({
     ...createGuards(config, { metrics, load, redis }),
     checkDoor: createDoor(config),
@@ -84,11 +87,13 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     },
     tokens,
     policy,
+    audit,
     catalogue: cache.catalogue,
     upstreams,
     isReady: lifecycle.isReady,
     closing: closing.signal,
     metrics,
+    tracer,
     logger,
   })
   const server = openHttpServer<Operations>(runtime, {
@@ -99,7 +104,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     // Anybody reaches this server; the metrics port tells it.
     readVitals: undefined,
   })
-  const audit = createAudit(rbac, config.internalSecret)
+  measureMessaging({ metrics, messaging, logger })
   const { figures: cacheFigures } = cache
   const own = { upstreams, audit, cacheFigures, closing: closing.signal }
   addOperations(server, {
@@ -111,7 +116,7 @@ export function createApp(config: GatewayConfig): App & { port(): number } {
     console: openConsole(runtime, config, own),
     internalSecret: config.internalSecret,
   })
-  addPages(server.fastify, openapi as unknown as OpenapiDocument)
+  addPages(server.fastify, { openapi: openapi as unknown as OpenapiDocument, asyncapi })
   const live = subscribe(messaging, { purges: cache.purges, policy, revocations })
 
   for (const upstream of upstreams.values()) {

@@ -149,6 +149,7 @@ export function renderDocs(document: OpenapiDocument): string {
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>${document.info.title} API</title>
 <style>${style}</style></head><body><nav aria-label="Operations"><strong>${document.info.title}</strong>
 ${links.join('')}</nav><main><h1>${document.info.title} API</h1><p>${escapeHtml(document.info.description)}
-The same as data: <a href="/openapi.json">openapi.json</a>.</p>${articles.join('')}
+The same as data: <a href="/openapi.json">openapi.json</a>; the messages between services:
+<a href="/asyncapi.json">asyncapi.json</a>.</p>${articles.join('')}
 <h2>Shapes</h2>${schemas.join('')}</main></body></html>`
 }

@@ -27,8 +27,9 @@ export function createEdgeCache(options: {
   const catalogue = createCatalogueCache({
     cache,
     ...(shared && { shared }),
+    // What people searched for stands in the query, and is not for the log.
     onRefreshFailed: (key, error) =>
-      logger.warn({ key, error }, 'A cached answer could not be refreshed.'),
+      logger.warn({ path: key.split('?', 1)[0], error }, 'A cached answer could not be refreshed.'),
   })
   return {
     catalogue,

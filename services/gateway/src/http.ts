@@ -40,7 +40,8 @@ export function addOperations(server: HttpServer<Operations>, deps: OperationsDe
   server.on('getSystem', async () => {
     const state = deps.isReady() ? 'ready' : 'draining'
     const self = { service: 'gateway', id: deps.id, address: deps.address, pid: process.pid }
-    return describeSystem({ ...deps, self: { ...self, state } })
+    const { otherGateways } = deps.console
+    return describeSystem({ ...deps, otherGateways, self: { ...self, state } })
   })
   server.on('getMessageSchema', async ({ params, headers }) =>
     answerSchema(params.messageType, headers['if-none-match']),

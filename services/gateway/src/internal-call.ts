@@ -1,6 +1,6 @@
 import { AppError, type ErrorKind, errorTable, type Problem } from '@halles/kit/errors'
 import { internalAuthorization } from '@halles/kit/internal-secret'
-import { childOf, currentTrace, formatTraceparent } from '@halles/kit/trace'
+import { currentTrace } from '@halles/kit/trace'
 import type { Upstream } from './upstream.ts'
 
 export type InternalCall = {
@@ -35,9 +35,9 @@ export async function callInternal(
       target: contract.path,
       headers: {
         authorization: internalAuthorization(internalSecret),
-        traceparent: formatTraceparent(childOf(currentTrace())),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
+      trace: currentTrace(),
       body: body === undefined ? null : Buffer.from(JSON.stringify(body)),
       deadlineMs,
       isRepeatable,

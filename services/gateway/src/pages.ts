@@ -11,7 +11,7 @@ sans-serif;max-width:36rem;margin:12vh auto;padding:0 1.5rem}a{color:#0b6b43}</s
 
 const welcome = page(
   'Halles is open',
-  '<p>The API is at <code>/api/v1</code>. Read <a href="/docs">its documentation</a>, or take <a href="/openapi.json">the OpenAPI document</a>.</p>',
+  '<p>The API is at <code>/api/v1</code>. Read <a href="/docs">its documentation</a>, or take <a href="/openapi.json">the OpenAPI document</a>; the messages are in <a href="/asyncapi.json">the AsyncAPI document</a>.</p>',
 )
 const paid = page(
   'Thank you',
@@ -20,17 +20,21 @@ const paid = page(
 const notPaid = page('Not paid', '<p>Nothing was charged. The order waits for its payment.</p>')
 
 /**
- * The gateway's own pages: the OpenAPI document, its readable face, and, where no web server has
+ * The gateway's own pages: the published documents, their readable face, and, where no web server has
  * better ones, a welcome and where a payment returns to.
  */
-export function addPages(app: HttpServer<Operations>['fastify'], document: OpenapiDocument): void {
-  const json = JSON.stringify(document)
-  const docs = renderDocs(document)
+export function addPages(
+  app: HttpServer<Operations>['fastify'],
+  { openapi, asyncapi }: { openapi: OpenapiDocument; asyncapi: object },
+): void {
+  const docs = renderDocs(openapi)
   const html = 'text/html; charset=utf-8'
+  const json = 'application/json; charset=utf-8'
   const pages: Record<string, { type: string; body: string }> = {
     '/': { type: html, body: welcome },
     '/docs': { type: html, body: docs },
-    '/openapi.json': { type: 'application/json; charset=utf-8', body: json },
+    '/openapi.json': { type: json, body: JSON.stringify(openapi) },
+    '/asyncapi.json': { type: json, body: JSON.stringify(asyncapi) },
     '/checkout/return': { type: html, body: paid },
     '/checkout/cancelled': { type: html, body: notPaid },
   }

@@ -4,10 +4,13 @@ import { AppError } from '@halles/kit/errors'
 import type { Logger } from '@halles/kit/logging'
 import type { Metrics } from '@halles/kit/metrics'
 import type { Policy } from '@halles/kit/policy'
-import type { TokenVerifier } from '@halles/kit/tokens'
-import { formatTraceparent } from '@halles/kit/trace'
+import { httpServerFacts } from '@halles/kit/span-facts'
+import type { Tracer } from '@halles/kit/spans'
+import type { Caller, TokenVerifier } from '@halles/kit/tokens'
+import { formatTraceparent, runWithContext } from '@halles/kit/trace'
 import { checkAccess } from './access.ts'
 import { answerProblem, commonHeaders, type Exchange } from './answer.ts'
+import type { Audit } from './audit.ts'
 import type { CatalogueCache } from './catalogue-cache.ts'
 import type { Match, Matcher } from './match.ts'
 import type { ReadClient } from './pipeline/client.ts'
@@ -33,6 +36,7 @@ export type PipelineDeps = {
   limitRate: LimitRate<RateClass>
   tokens: TokenVerifier
   policy: Policy
+  audit: Audit
   catalogue: CatalogueCache
   upstreams: ReadonlyMap<string, Upstream>
   /** The server of the pages, where there is one, and how long it may take. */
@@ -42,6 +46,7 @@ export type PipelineDeps = {
   /** Aborted when the gateway begins to stop: event streams have no end of their own. */
   closing: AbortSignal
   metrics: Metrics
+  tracer: Tracer | undefined
   logger: Logger
 }
 
@@ -62,7 +67,7 @@ type Work = Promise<void> | undefined
 export function createPipeline(deps: PipelineDeps): Pipeline {
   return (request, response, pass) => {
     const exchange = openExchange(request, response, deps)
-    response.on('close', () => observe(deps.metrics, exchange))
+    response.on('close', () => observe(deps, exchange))
     if (!deps.isReady()) response.shouldKeepAlive = false
     try {
       const work = choose(deps, exchange, pass)
@@ -102,7 +107,7 @@ function serveRoute(deps: PipelineDeps, exchange: Exchange, match: Match): Work 
   deps.shed(rule ? 'cached' : route.shed)
   startDeadline(exchange, route.deadlineMs)
   const limited = deps.limitRate(exchange, route.rate)
-  const admitted = after(limited, () => authorize(deps, exchange, route))
+  const admitted = after(limited, () => admit(deps, exchange, match))
   return after(admitted, () =>
     rule
       ? answerFromCache(deps, exchange, { route, rule, target })
@@ -122,7 +127,9 @@ function servePage(
   refuseCrossSite(exchange.request)
   deps.shed('page')
   startDeadline(exchange, deadlineMs)
-  return after(deps.limitRate(exchange, 'page'), () => answerFromWeb(upstream, exchange))
+  return after(deps.limitRate(exchange, 'page'), () =>
+    answerFromWeb(upstream, exchange, deps.closing),
+  )
 }
 
 // Whoever asks how the gateway is must be told however much there is to do.
@@ -153,35 +160,66 @@ function serveOwn(
   })
 }
 
+// What rbac takes.
+const maxTarget = 200
+
 /** Goes on at once when there is nothing to wait for. */
 function after(work: Work, next: () => Work): Work {
   return work ? work.then(next) : next()
 }
 
-function authorize(deps: PipelineDeps, { request }: Exchange, route: PublicRoute): Work {
+function admit(deps: PipelineDeps, exchange: Exchange, match: Match): Work {
+  const { route } = match
   if (route.access.kind === 'public') return undefined
-  return checkAccess(deps, route, request.headers.authorization)
+  const caller = checkAccess(deps, route, exchange.request.headers.authorization)
+  return caller instanceof Promise
+    ? caller.then((known) => recordDeed(deps, exchange, { ...match, caller: known }))
+    : recordDeed(deps, exchange, { ...match, caller })
 }
 
-/** Counts the request, unless the server behind did. */
-function observe(metrics: Metrics, exchange: Exchange): void {
-  const { request, response, route, startedAtMs, isPassed } = exchange
-  if (isPassed) return
-  const seconds = (performance.now() - startedAtMs) / 1_000
-  metrics.observeHttp(route, request.method ?? 'GET', response.statusCode, seconds)
+/** What the contract wants in the audit log is there before it is done, or it is not done. */
+function recordDeed(
+  { audit, tracer }: PipelineDeps,
+  { trace }: Exchange,
+  { route, path, caller }: Pick<Match, 'route' | 'path'> & { caller: Caller | undefined },
+): Work {
+  const { audit: action } = route
+  if (action === undefined || !caller) return undefined
+  const actorId = caller.subjectId
+  const target = path.replace('/api/v1/', '').slice(0, maxTarget)
+  return runWithContext({ trace, tracer }, () =>
+    audit.record({ actorId, action, target, details: {} }),
+  )
+}
+
+/** Counts the request, unless the server behind did, and tells of its span. */
+function observe({ metrics, tracer }: PipelineDeps, exchange: Exchange): void {
+  const { request, response, route, startedAtMs, isPassed, trace } = exchange
+  const endedAtMs = performance.now()
+  const { method = 'GET' } = request
+  const { statusCode: status } = response
+  if (!isPassed) metrics.observeHttp(route, method, status, (endedAtMs - startedAtMs) / 1_000)
+  if (!tracer || !trace.isSampled || probes.has(request.url ?? '/')) return
+  const attributes = { 'halles.cache': exchange.cached }
+  const served = { method, route: route === 'none' ? undefined : route, status, attributes }
+  tracer.record({ kind: 'server', trace, startedAtMs, endedAtMs, ...httpServerFacts(served) })
 }
 
 function fail({ logger }: PipelineDeps, exchange: Exchange, error: unknown): void {
   if (!(error instanceof AppError)) {
     const isGone = exchange.response.destroyed
     if (!isGone) {
-      logger.error({ error, traceId: exchange.trace.traceId }, 'A request met a bug.')
+      logger.error({ error, ...idsOf(exchange) }, 'A request met a bug.')
     }
   } else if (isWorthALine(error)) {
     const { code, details } = error
-    logger.warn({ code, ...details, traceId: exchange.trace.traceId }, 'A request was turned away.')
+    logger.warn({ code, ...details, ...idsOf(exchange) }, 'A request was turned away.')
   }
   if (!answerClosedPage(exchange, error)) answerProblem(exchange, error)
+}
+
+function idsOf({ trace: { traceId, spanId } }: Exchange) {
+  return { traceId, spanId }
 }
 
 /** Not what is shed: that is counted, and a line each would be the most work under overload. */

@@ -12,6 +12,7 @@ const probeLimitMs = 1_000
 /** What the operator sees: every instance asked for its state, and what the broker holds. */
 export async function describeSystem(deps: {
   self: InstanceState
+  otherGateways(): Promise<InstanceState[]>
   upstreams: ReadonlyMap<string, Upstream>
   messaging: Messaging
   cacheFigures: CacheFigures
@@ -24,10 +25,14 @@ export async function describeSystem(deps: {
     ...(await probe(service, address)),
     breaker,
   }))
-  const [instances, stats] = await Promise.all([Promise.all(probes), deps.messaging.stats()])
+  const [gateways, instances, stats] = await Promise.all([
+    deps.otherGateways(),
+    Promise.all(probes),
+    deps.messaging.stats(),
+  ])
   const groups = Map.groupBy(stats.topics, ({ topic }) => topic)
   return {
-    instances: [deps.self, ...instances],
+    instances: [deps.self, ...gateways, ...instances],
     queues: stats.queues.map(({ queue, depth, inFlight }) => ({
       name: queue,
       waiting: depth,

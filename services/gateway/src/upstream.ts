@@ -7,7 +7,9 @@ import type { Logger } from '@halles/kit/logging'
 import type { Metrics } from '@halles/kit/metrics'
 import { createHttpProbe } from '@halles/kit/readiness'
 import { type Cancellation, upstreamUnavailable } from '@halles/kit/resilience'
-import { deadlineHeader } from '@halles/kit/trace'
+import { httpClientFacts } from '@halles/kit/span-facts'
+import { openSpan, type Tracer, toErrorType } from '@halles/kit/spans'
+import { deadlineHeader, formatTraceparent, type Trace } from '@halles/kit/trace'
 import type { Dispatcher, Pool } from 'undici'
 
 /** A request as it goes to a service. */
@@ -15,8 +17,10 @@ export type UpstreamRequest = {
   readonly method: string
   /** Path and query. */
   readonly target: string
-  /** What is left of the deadline is told besides. */
+  /** The trace and what is left of the deadline are told besides. */
   readonly headers: Readonly<Record<string, string>>
+  /** The span that each attempt is below. */
+  readonly trace?: Trace | undefined
   readonly body: Buffer | null
   /**
    * Milliseconds until the head of the answer, whatever the attempts, and between two parts of its
@@ -69,7 +73,11 @@ const streamSilenceMs = 45_000
 export function createUpstream(
   service: string,
   addresses: readonly string[],
-  { logger, metrics }: { logger?: Logger; metrics?: Metrics } = {},
+  {
+    logger,
+    metrics,
+    tracer,
+  }: { logger?: Logger; metrics?: Metrics; tracer?: Tracer | undefined } = {},
 ): Upstream {
   const balancer = createBalancer<Connection>({
     name: service,
@@ -96,7 +104,7 @@ export function createUpstream(
     async send(request, sink) {
       try {
         await balancer.run({
-          send: (attempt) => dispatch(attempt, request, sink),
+          send: (attempt) => dispatch(attempt, request, sink, { peer: service, tracer }),
           deadlineMs: request.deadlineMs,
           isRepeatable: request.isRepeatable,
           isStream: request.deadlineMs === 0,
@@ -118,7 +126,12 @@ function dispatch(
   attempt: Attempt<Connection>,
   request: UpstreamRequest,
   sink: AnswerSink,
+  { peer, tracer }: { peer: string; tracer: Tracer | undefined },
 ): Promise<void> {
+  const { trace, method } = request
+  const { address } = attempt.instance
+  const span = openSpan('client', trace && { trace, tracer })
+  let answered: number | undefined
   return new Promise((resolve, reject) => {
     const { signal } = request
     const { calls, streams } = attempt.instance.connection
@@ -136,6 +149,7 @@ function dispatch(
       onResponseStart(controller, status, headers) {
         // 1xx answers are between us and the service.
         if (status < 200) return
+        answered = status
         attempt.verdict = verdictOfAnswer(status, headers['content-type'])
         if (attempt.mayTryElsewhere() || !attempt.claim()) {
           controller.abort(new Error(`Another instance answers; this one said ${status}.`))
@@ -154,10 +168,13 @@ function dispatch(
       },
       onResponseEnd() {
         signal.removeEventListener('abort', onAbort)
+        span.end(() => httpClientFacts({ method, peer, address, status: answered }))
         resolve()
       },
       onResponseError(_controller, error) {
         signal.removeEventListener('abort', onAbort)
+        const failure = toErrorType(error)
+        span.end(() => httpClientFacts({ method, peer, address, status: answered, failure }))
         reject(error)
       },
     }
@@ -165,9 +182,9 @@ function dispatch(
     const pool = isStream ? streams : calls
     pool.dispatch(
       {
-        method: request.method as Dispatcher.HttpMethod,
+        method: method as Dispatcher.HttpMethod,
         path: request.target,
-        headers: isStream ? request.headers : withDeadline(request.headers, attempt.leftMs),
+        headers: toHeaders(request, span.trace, attempt.leftMs),
         body: request.body,
         headersTimeout: isStream ? streamHeadMs : toTimeout(attempt.leftMs),
         bodyTimeout: isStream ? streamSilenceMs : toTimeout(request.deadlineMs),
@@ -178,8 +195,14 @@ function dispatch(
 }
 
 /** What earlier attempts and the wait for a place have taken is not told to be there. */
-function withDeadline(headers: UpstreamRequest['headers'], leftMs: number): Record<string, string> {
-  return { ...headers, [deadlineHeader]: String(Math.floor(leftMs)) }
+function toHeaders(
+  { headers, deadlineMs }: UpstreamRequest,
+  trace: Trace,
+  leftMs: number,
+): Record<string, string> {
+  const traceparent = formatTraceparent(trace)
+  if (deadlineMs === 0) return { ...headers, traceparent }
+  return { ...headers, traceparent, [deadlineHeader]: String(Math.floor(leftMs)) }
 }
 
 /**

@@ -217,6 +217,8 @@ test('a gateway that stops ends its event streams instead of waiting for them', 
 test('the documents are there for people and programs', async () => {
   const openapi = (await (await fetch(`${url}/openapi.json`)).json()) as { openapi: string }
   assert.equal(openapi.openapi, '3.1.0')
+  const asyncapi = (await (await fetch(`${url}/asyncapi.json`)).json()) as { asyncapi: string }
+  assert.equal(asyncapi.asyncapi, '3.0.0')
   const docs = await (await fetch(`${url}/docs`)).text()
   assert.match(docs, /placeOrder/)
 })

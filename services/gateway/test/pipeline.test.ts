@@ -56,6 +56,10 @@ function aPipeline(trail: Trail, held: ReadonlySet<string> = new Set()) {
       },
     },
     policy: { require: (_caller: unknown, permission: string) => take(`authorize ${permission}`) },
+    audit: {
+      record: async ({ action, target }: { action: string; target: string }) =>
+        take(`audit ${action} ${target}`),
+    },
     catalogue: {
       find: (key: string) => {
         take('cache')
@@ -67,7 +71,7 @@ function aPipeline(trail: Trail, held: ReadonlySet<string> = new Set()) {
       },
     },
     upstreams: new Map(
-      ['products', 'carts', 'auth'].map((service) => [service, upstream(service)]),
+      ['products', 'carts', 'auth', 'payments'].map((service) => [service, upstream(service)]),
     ),
     web: { upstream: upstream('web'), isPage: createPageTest(publicRoutes), deadlineMs: 1_000 },
     isReady: () => true,
@@ -111,6 +115,17 @@ const ways: readonly [string, string, RequestInit, readonly string[]][] = [
     '/api/v1/sessions',
     { method: 'POST', body: '{}' },
     ['client', 'door', 'match', 'shed sign-in', 'limit sign-in', 'auth /api/v1/sessions'],
+  ],
+  [
+    'what the audit log has to know before',
+    '/api/v1/payments/events/evt_1/replay',
+    { method: 'POST', headers: { authorization } },
+    [
+      ...['client', 'door', 'match', 'shed operator', 'limit write', 'authenticate'],
+      'authorize system:write',
+      'audit provider-event-replay payments/events/evt_1/replay',
+      'payments /api/v1/payments/events/evt_1/replay',
+    ],
   ],
   [
     'what needs a permission',

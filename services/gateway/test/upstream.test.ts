@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { createTracer, type Span, type Tracer } from '@halles/kit/spans'
 import { eventually } from '@halles/kit/testing'
+import { formatTraceparent, newTrace } from '@halles/kit/trace'
 import { type AnswerSink, createUpstream, type UpstreamRequest } from '../src/upstream.ts'
 import { type Serve, startNeighbour } from './neighbour.ts'
 
@@ -16,8 +18,8 @@ async function anInstance(serve: Serve) {
   return neighbour
 }
 
-function anUpstream(addresses: readonly string[]) {
-  const upstream = createUpstream('products', addresses)
+function anUpstream(addresses: readonly string[], tracer?: Tracer) {
+  const upstream = createUpstream('products', addresses, { tracer })
   closers.push(upstream.close)
   const ask = async (more: Partial<UpstreamRequest> = {}) => {
     const seen = { status: 0, text: '', heads: 0 }
@@ -62,6 +64,22 @@ test('a read that one instance cannot answer now is answered by another, and onc
       ['ready', 'closed'],
     ],
   )
+})
+
+test('each attempt has a span of its own below the request, and the service is told which', async () => {
+  const [ill, other] = await Promise.all([anInstance(withoutDatabase), anInstance(well)])
+  const spans: Span[] = []
+  const tracer = createTracer({ ratio: 1, record: (span) => spans.push(span) })
+  const { ask } = anUpstream([ill.url, other.url], tracer)
+  const trace = newTrace()
+  for (let count = 0; count < 20; count += 1) await ask({ trace })
+  assert.ok(spans.length > 20, 'No request was tried at both instances.')
+  for (const span of spans) {
+    assert.deepEqual([span.kind, span.name], ['client', 'GET products'])
+    assert.equal(span.trace.parentSpanId, trace.spanId)
+  }
+  const told = [...ill.seen, ...other.seen].map(({ headers }) => headers.traceparent)
+  assert.deepEqual(told.sort(), spans.map((span) => formatTraceparent(span.trace)).sort())
 })
 
 test('what must not be repeated keeps the answer that it got', async () => {

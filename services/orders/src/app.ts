@@ -26,7 +26,7 @@ export function createApp(
 ): OrdersApp {
   const service = 'orders'
   const runtime = createRuntime({ service, config, topics })
-  const { logger, metrics, policy, lifecycle } = runtime
+  const { logger, metrics, tracer, policy, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
@@ -61,7 +61,8 @@ export function createApp(
   serveOrders(http, { deps, policy, orderTokens: createOrderTokens(config.orderTokenSecret) })
   const grpc = openGrpcServer(runtime, [ordersService(deps)])
   lifecycle.add({ name: 'neighbours', start: neighbours.start, stop: neighbours.close })
-  for (const job of createJobs(deps, { logger, metrics }, overrides.times)) lifecycle.add(job)
+  for (const job of createJobs(deps, { logger, metrics, tracer }, overrides.times))
+    lifecycle.add(job)
   lifecycle.add(grpc)
   lifecycle.add(http)
   lifecycle.add(runtime.messaging)

@@ -3,9 +3,9 @@ import {
   type ConfigOf,
   type Field,
   loadConfig,
-  secret,
   serviceConfig,
 } from '@halles/kit/config'
+import { rotatingSecret } from '@halles/kit/rotating-secrets'
 import { type ShippingRule, standardTaxRates, type TaxRates } from './domain/totals.ts'
 
 const country = /^[A-Z]{2}$/
@@ -18,7 +18,7 @@ const schema = {
   cartsGrpc: addressList('CARTS_GRPC', 'grpc'),
   productsGrpc: addressList('PRODUCTS_GRPC', 'grpc'),
   paymentsGrpc: addressList('PAYMENTS_GRPC', 'grpc'),
-  orderTokenSecret: secret('ORDER_TOKEN_SECRET'),
+  orderTokenSecret: rotatingSecret('ORDER_TOKEN_SECRET'),
   /** JSON, the first rule that fits counts; without any, delivery is free. */
   shippingRules: {
     variable: 'SHIPPING_RULES',

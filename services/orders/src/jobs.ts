@@ -1,6 +1,7 @@
 import type { Logger } from '@halles/kit/logging'
 import { createLoop } from '@halles/kit/loop'
 import type { Metrics } from '@halles/kit/metrics'
+import type { Tracer } from '@halles/kit/spans'
 import type { Deps, UnfinishedKind } from './ports.ts'
 import { expireOrders, finishCancellations } from './use-cases/cancel-order.ts'
 import { finishRefunds } from './use-cases/refund-order.ts'
@@ -34,7 +35,7 @@ const backoff = { baseMs: 1_000, maxMs: 30_000 }
 /** The background work of orders, as parts for the life-cycle. */
 export function createJobs(
   deps: Deps,
-  { logger, metrics }: { logger: Logger; metrics: Metrics },
+  { logger, metrics, tracer }: { logger: Logger; metrics: Metrics; tracer?: Tracer | undefined },
   times: Partial<JobTimes> = {},
 ) {
   const { intervalMs, unfinishedMs, expiryMarginMs } = { ...defaultTimes, ...times }
@@ -64,6 +65,7 @@ export function createJobs(
     const loop = createLoop({
       name,
       logger,
+      tracer,
       backoff,
       // A full batch has successors; the pause bounds what orders that keep failing can cost.
       round: async () => ((await work()) > 0 ? Math.min(1_000, intervalMs) : intervalMs),

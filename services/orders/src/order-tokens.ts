@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { secretsIn } from '@halles/kit/rotating-secrets'
 import { orderAudience } from '@halles/kit/tokens'
 import type { OrderTokens } from './ports.ts'
 
@@ -7,10 +8,12 @@ const lifetimeSeconds = 30 * 86_400
 
 /**
  * Guests' order tokens: JWTs (RFC 7519) by HS256 with a secret that orders alone knows. The dates
- * are the order's own, so that repeating a checkout answers the same token.
+ * are the order's own, so that repeating a checkout answers the same token, as long as the secret is
+ * not replaced.
  */
 export function createOrderTokens(secret: string): OrderTokens {
   const header = encode({ alg: 'HS256', typ: 'JWT' })
+  const [key] = secretsIn(secret)
   return {
     issue({ id, placedAt }) {
       const iat = Math.floor(placedAt.getTime() / 1_000)
@@ -22,7 +25,7 @@ export function createOrderTokens(secret: string): OrderTokens {
         exp: iat + lifetimeSeconds,
       }
       const signed = `${header}.${encode(claims)}`
-      return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+      return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { CartLine, CheckoutRequest, Refusal } from './domain/checkout.ts'
 import type { Decision, LineQuantity, Order, OrderLine, OrderStatus } from './domain/order.ts'
-import type { PaymentMethod, PaymentState } from './domain/payment.ts'
+import type { PaymentMethod, PaymentState, Refund } from './domain/payment.ts'
 import type { Entry } from './domain/timeline.ts'
 import type { Totals, TotalsOf } from './domain/totals.ts'
 
@@ -98,28 +98,65 @@ export type CheckoutStore = {
     leaseId: string
     olderThanMs: number
     limit: number
+    /** Only this one's. */
+    orderId?: string | undefined
   }): Promise<{ orderId: string; state: CheckoutState }[]>
   stateOf(orderId: string): Promise<CheckoutState | undefined>
   /** Forgets checkouts that ended and began before then; returns how many, at most the limit. */
   prune(before: Date, limit: number): Promise<number>
 }
 
+/** What an order is looked for by; letters are in lower case. */
+export type OrderSearch =
+  | { kind: 'id'; id: string }
+  | { kind: 'part-of-id'; part: string }
+  | { kind: 'email'; begin: string }
+
+/** Orders that were placed in a time. */
+export type OrderSummary = {
+  days: {
+    date: string
+    currency: string
+    orders: number
+    revenueMinor: number
+    refundedMinor: number
+  }[]
+  statuses: { status: OrderStatus; orders: number }[]
+  refunds: { status: Refund['status']; refunds: number }[]
+  /** Of any time. */
+  unpaid: number
+}
+
 export type OrderFilter = {
   /** Everybody's when undefined. */
   customerId: string | undefined
   status: OrderStatus | undefined
+  search?: OrderSearch | undefined
+  /** Placed then or later. */
+  from?: Date | undefined
+  /** Placed before then. */
+  to?: Date | undefined
+  minTotalMinor?: number | undefined
   /** Only orders placed before this one. */
   before: string | undefined
   limit: number
 }
 
 /** Which orders a job looks at, in the order of their ids: due before then, after that id. */
-export type Due = { before: Date; after: string | undefined; limit: number }
+export type Due = {
+  before: Date
+  after: string | undefined
+  limit: number
+  /** Only this one. */
+  orderId?: string | undefined
+}
 
 export type OrderStore = {
   find(orderId: string): Promise<Order | undefined>
   /** Newest first. */
   list(filter: OrderFilter): Promise<Order[]>
+  /** Of orders placed from then and before then, and of all unpaid ones placed before that. */
+  summarize(time: { from: Date; to: Date; unpaidBefore: Date }): Promise<OrderSummary>
   /** What happened to an order, oldest first. */
   timeline(orderId: string): Promise<Entry[]>
   /**
@@ -146,6 +183,8 @@ export type Unfinished = { kind: UnfinishedKind; orderId: string; since: Date }
 export type UnfinishedStore = {
   /** Begun before then, oldest first. */
   list(before: Date, limit: number): Promise<Unfinished[]>
+  /** Whether the order has such work. */
+  has(orderId: string, before: Date): Promise<boolean>
   count(before: Date): Promise<{ kind: UnfinishedKind; count: number }[]>
 }
 

@@ -95,7 +95,7 @@ export function testDeps(
     carts,
     products,
     payments,
-    unfinished: { list: async () => [], count: async () => [] },
+    unfinished: { list: async () => [], has: async () => false, count: async () => [] },
     totalsOf,
     clock: () => new Date(),
     newId: uuidv7,

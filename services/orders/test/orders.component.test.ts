@@ -19,6 +19,7 @@ import { address, gbp } from './fixtures.ts'
 import { internalSecret, startNeighbours, toMessage } from './neighbours.ts'
 
 type Body = Record<string, unknown> & { id: string }
+type Money = { amountMinor: number }
 type Answer = { status: number; headers: Headers; body: Body }
 
 describe('orders', () => {
@@ -425,5 +426,59 @@ describe('orders', () => {
     assert.equal(refused.body.service, 'payments')
     assert.ok(refused.headers.get('retry-after'))
     assert.equal((await place(wish(cartId), { key })).status, 201)
+  })
+
+  test('staff find orders by id, e-mail, time and total, and see what a day was like', async () => {
+    const from = new Date().toISOString()
+    const email = `${uuidv7()}@example.org`
+    const { cartId } = neighbours.addCart()
+    const { id } = (await place(wish(cartId, { email: email.toUpperCase() }))).body
+    await pay(id)
+    const { orderId: other } = await aPaidOrder()
+    const to = new Date(Date.now() + 60_000).toISOString()
+    const find = async (query: string) => {
+      const { status, body } = await call('GET', `?all=true&${query}`, { as: staff() })
+      assert.equal(status, 200)
+      return (body.items as Body[]).map((item) => item.id)
+    }
+    for (const q of [id, id.toUpperCase(), id.slice(0, 30), id.slice(-8), email.slice(0, 30)]) {
+      const found = await find(`q=${encodeURIComponent(q)}`)
+      assert.ok(found.includes(id), q)
+    }
+    assert.deepEqual(await find(`q=${id.slice(-10)}`), [id])
+    assert.deepEqual(await find('q=100%25'), [])
+    assert.deepEqual(await find(`from=${from}&to=${to}`), [id, other].sort().reverse())
+    assert.deepEqual(await find(`to=${from}&q=${id}`), [])
+    assert.deepEqual(await find(`q=${id}&minTotal=2501`), [])
+    assert.deepEqual(await find(`q=${id}&minTotal=2500&status=paid`), [id])
+    assert.deepEqual(await find(`customerId=${uuidv7()}`), [])
+
+    await call('POST', `/${id}/refunds`, {
+      as: staff(),
+      key: uuidv7(),
+      body: { amount: gbp(400) },
+    })
+    const summary = await call('GET', `/summary?from=${from}&to=${to}`, { as: staff() })
+    assert.equal(summary.status, 200)
+    const days = summary.body.days as { orders: number; revenue: Money; refunded: Money }[]
+    const sum = (amounts: number[]) => amounts.reduce((total, amount) => total + amount, 0)
+    assert.equal(sum(days.map(({ orders }) => orders)), 2)
+    assert.equal(sum(days.map(({ revenue }) => revenue.amountMinor)), 5_000)
+    const refunds = summary.body.refunds as { status: string; refunds: number }[]
+    assert.equal(sum(refunds.map((each) => each.refunds)), 1)
+    assert.deepEqual(summary.body.statuses, [{ status: 'paid', orders: 2 }])
+    assert.equal(typeof summary.body.unpaid, 'number')
+    assert.equal((await call('GET', `/summary?from=${from}&to=${to}`)).status, 401)
+    for (const [query, pointer] of [
+      [`from=${from}`, '/query/to'],
+      [`from=${to}&to=${from}`, '/query/to'],
+      [`from=2026-01-01T00:00:00Z&to=2026-04-04T00:00:00Z`, '/query/to'],
+    ]) {
+      const refused = await call('GET', `/summary?${query}`, { as: staff() })
+      assert.deepEqual(
+        [refused.status, (refused.body.errors as { pointer: string }[])[0]?.pointer],
+        [400, pointer],
+      )
+    }
   })
 })

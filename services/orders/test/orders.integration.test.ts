@@ -11,12 +11,14 @@ import { replayTimeline, summarize } from '../src/domain/timeline.ts'
 import type { Deps, Payments } from '../src/ports.ts'
 import { createCheckoutStore } from '../src/store/checkouts.ts'
 import { createOrderStore } from '../src/store/orders.ts'
+import { createUnfinishedStore } from '../src/store/unfinished.ts'
 import { cancelOrder, expireOrders, finishCancellations } from '../src/use-cases/cancel-order.ts'
 import { checkPayment, recordReceipt } from '../src/use-cases/check-payment.ts'
 import { fulfilOrder, recordDelivery } from '../src/use-cases/fulfil-order.ts'
 import { placeOrder } from '../src/use-cases/place-order.ts'
 import { listOrders } from '../src/use-cases/read-orders.ts'
 import { finishRefunds, refundOrder } from '../src/use-cases/refund-order.ts'
+import { resumeOrder } from '../src/use-cases/resume-order.ts'
 import { settlePayment } from '../src/use-cases/settle-payment.ts'
 import { fakeNeighbours } from './fake-neighbours.ts'
 import { aCommand, aLine, gbp, provider, shopper, staff, testDeps } from './fixtures.ts'
@@ -198,6 +200,27 @@ test('a cancellation that payments could not take is told as such and completed 
   assert.equal((await current()).status, 'pending_payment')
   assert.equal(await finishCancellations(deps, soon()), 1)
   assert.equal((await current()).status, 'cancelled')
+})
+
+test('what stopped half-way is gone on with by hand, once it is no longer under way', async () => {
+  const { deps, order, current } = await aPlacedOrder()
+  const unfinished = createUnfinishedStore(database)
+  const payments: Payments = { ...deps.payments, cancelPayment: down }
+  const cancelling = cancelOrder(
+    { ...deps, payments },
+    { orderId: order.id, reason: null, actor: shopper },
+  )
+  await assert.rejects(cancelling, { code: 'PAYMENTS_UNAVAILABLE' })
+  const asked = { orderId: order.id, by: uuidv7() }
+  const resume = (using: Deps) => resumeOrder({ ...using, unfinished, clock: deps.clock }, asked)
+  assert.equal(await resume(deps), 'nothing-to-do')
+  assert.equal((await current()).status, 'pending_payment')
+  const later = () => new Date(Date.now() + 61_000)
+  const resumeLater = (using: Deps) => resumeOrder({ ...using, unfinished, clock: later }, asked)
+  await assert.rejects(resumeLater({ ...deps, payments }), { kind: 'unavailable' })
+  assert.equal(await resumeLater(deps), 'finished')
+  assert.equal((await current()).status, 'cancelled')
+  assert.equal(await resumeLater(deps), 'nothing-to-do')
 })
 
 test('an unpaid order is cancelled when its time is over, without the provider’s word', async () => {

@@ -31,7 +31,7 @@ export function createApp(
 ): PaymentsApp {
   const service = 'payments'
   const runtime = createRuntime({ service, config, topics })
-  const { logger, lifecycle, metrics } = runtime
+  const { logger, lifecycle, metrics, tracer } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
@@ -56,11 +56,11 @@ export function createApp(
   }
   measureFindings(runtime, deps.findings)
   const http = openHttpServer<Operations>(runtime, { routes })
-  servePayments(http, deps)
+  servePayments(http, deps, runtime.metrics)
   const grpc = openGrpcServer(runtime, [paymentsService(deps)])
   lifecycle.add({ name: 'orders client', start: orders.start, stop: orders.close })
   lifecycle.add({ name: 'provider', stop: async () => stripe.close() })
-  for (const job of createJobs(deps, logger, overrides.times)) lifecycle.add(job)
+  for (const job of createJobs(deps, { logger, tracer }, overrides.times)) lifecycle.add(job)
   lifecycle.add(grpc)
   lifecycle.add(http)
   return { start: lifecycle.start, stop: lifecycle.stop, httpPort: http.port, grpcPort: grpc.port }

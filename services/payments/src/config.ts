@@ -1,7 +1,6 @@
 import {
   addressList,
   type ConfigOf,
-  list,
   loadConfig,
   optional,
   secret,
@@ -9,10 +8,11 @@ import {
   text,
   url,
 } from '@halles/kit/config'
+import { rotatingSecret, secretsIn } from '@halles/kit/rotating-secrets'
 
-const webhookSecrets = list('STRIPE_WEBHOOK_SECRET')
 // Stripe's own are longer; the bound only catches a variable that was cut or mixed up.
 const minSecretLength = 16
+const webhookSecret = rotatingSecret('STRIPE_WEBHOOK_SECRET', { minLength: minSecretLength })
 
 const schema = {
   ...serviceConfig,
@@ -20,16 +20,9 @@ const schema = {
   ordersGrpc: addressList('ORDERS_GRPC', 'grpc'),
   publicUrl: url('PUBLIC_URL', { protocols: ['http:', 'https:'] }),
   stripeApiKey: secret('STRIPE_API_KEY', { minLength: minSecretLength }),
-  /** Several, separated by commas, while one replaces another. */
   stripeWebhookSecrets: {
-    ...webhookSecrets,
-    parse(value: string): readonly string[] {
-      const secrets = webhookSecrets.parse(value)
-      if (secrets.length === 0 || secrets.some(({ length }) => length < minSecretLength)) {
-        throw new Error(`must be secrets of at least ${minSecretLength} characters.`)
-      }
-      return secrets
-    },
+    variable: webhookSecret.variable,
+    parse: (value: string): readonly string[] => secretsIn(webhookSecret.parse(value)),
   },
   /** Whether money is taken at once, or held until an order is fulfilled. */
   captureMethod: text('CAPTURE_METHOD', { default: 'automatic', oneOf: ['automatic', 'manual'] }),

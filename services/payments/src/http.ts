@@ -4,9 +4,10 @@ import {
   type Operations,
   routes,
 } from '@halles/contracts/gen/http/payments'
-import { AppError } from '@halles/kit/errors'
+import { AppError, errorTable } from '@halles/kit/errors'
 import type { HttpServer } from '@halles/kit/http-server'
-import { currentTrace, newTrace, remainingMs, runWithContext } from '@halles/kit/trace'
+import type { Metrics } from '@halles/kit/metrics'
+import { runWithDeadline } from '@halles/kit/trace'
 import { fromCursor, fromProgressCursor, toCursor, toProgressCursor } from './cursors.ts'
 import type { Deps, StoredEvent, StoredFinding } from './ports.ts'
 import { receiveEvent, replayEvent } from './use-cases/receive-event.ts'
@@ -15,17 +16,36 @@ import { recordRefundSent } from './use-cases/refund-payment.ts'
 
 export { routes }
 
+const webhookOutcomes = ['applied', 'duplicate', 'ignored', 'refused', 'failed'] as const
+
 // The provider waits for some 10 s: what takes longer fails here, so that our answer is the outcome.
 const webhookMs = 9_000
 // A caller's edge waits for 10 s; a page that was begun needs the rest.
 const reconcileMs = 5_000
 
 /** Serves the contract `payments`. */
-export function servePayments(server: HttpServer<Operations>, deps: Deps): void {
+export function servePayments(server: HttpServer<Operations>, deps: Deps, metrics: Metrics): void {
+  const webhooks = metrics.counter({
+    name: 'payments_webhooks_total',
+    help: "The provider's notifications by what became of them: an outcome, refused for good, or failed, so that it comes again.",
+    labels: ['outcome'],
+  })
+  // A counter that first appears with 1 has not grown, to Prometheus.
+  for (const outcome of webhookOutcomes) webhooks.inc({ outcome }, 0)
+
   server.on('receiveStripeWebhook', async ({ rawBody, headers }) => {
     const signature = headers['stripe-signature']
-    const outcome = await within(webhookMs, () => receiveEvent(deps, { rawBody, signature }))
-    return { received: true, outcome }
+    try {
+      const outcome = await runWithDeadline(webhookMs, () =>
+        receiveEvent(deps, { rawBody, signature }),
+      )
+      webhooks.inc({ outcome })
+      return { received: true, outcome }
+    } catch (error) {
+      const isFinal = error instanceof AppError && errorTable[error.kind].http < 500
+      webhooks.inc({ outcome: isFinal ? 'refused' : 'failed' })
+      throw error
+    }
   })
 
   server.on('listProviderEvents', async ({ query }) => {
@@ -39,7 +59,10 @@ export function servePayments(server: HttpServer<Operations>, deps: Deps): void 
   server.on('replayProviderEvent', async ({ params, caller }) => {
     const { subjectId } = caller
     const asked = { eventId: params.eventId, subjectId }
-    return { received: true, outcome: await within(webhookMs, () => replayEvent(deps, asked)) }
+    return {
+      received: true,
+      outcome: await runWithDeadline(webhookMs, () => replayEvent(deps, asked)),
+    }
   })
 
   server.on('reconcilePayments', async ({ body, caller }) => {
@@ -75,12 +98,6 @@ export function servePayments(server: HttpServer<Operations>, deps: Deps): void 
     })
     return { orderId, refundId, status: phase }
   })
-}
-
-/** Runs the work with a deadline that its calls to others inherit. */
-function within<T>(limitMs: number, work: () => Promise<T>): Promise<T> {
-  const deadlineAtMs = performance.now() + remainingMs(limitMs)
-  return runWithContext({ trace: currentTrace() ?? newTrace(), deadlineAtMs }, work)
 }
 
 /** Of `limit + 1` items that were read, a page and where the next one begins. */

@@ -1,5 +1,6 @@
 import type { Logger } from '@halles/kit/logging'
 import { createLoop } from '@halles/kit/loop'
+import type { Tracer } from '@halles/kit/spans'
 import type { Deps } from './ports.ts'
 import { type Progress, reconcile } from './use-cases/reconcile.ts'
 
@@ -31,7 +32,11 @@ const pauseMs = 500
 const pruneBatch = 1_000
 
 /** The background work of payments, as parts for the life-cycle. */
-export function createJobs(deps: Deps, logger: Logger, times: Partial<JobTimes> = {}) {
+export function createJobs(
+  deps: Deps,
+  { logger, tracer }: { logger: Logger; tracer?: Tracer | undefined },
+  times: Partial<JobTimes> = {},
+) {
   const all = { ...defaultTimes, ...times }
   const jobs = {
     reconciliation: createReconciliation(deps, all),
@@ -42,7 +47,7 @@ export function createJobs(deps: Deps, logger: Logger, times: Partial<JobTimes> 
     },
   }
   return Object.entries(jobs).map(([name, round]) => {
-    const loop = createLoop({ name, logger, backoff, round })
+    const loop = createLoop({ name, logger, tracer, backoff, round })
     return { name, start: async () => loop.start(), stop: () => loop.stop() }
   })
 }

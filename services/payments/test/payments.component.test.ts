@@ -40,6 +40,14 @@ describe('payments', () => {
       return state && isSo(state) ? state : false
     })
 
+  /** Resolves when the provider has delivered all that it has to say of an order. */
+  const delivered = (orderId: string) =>
+    eventually(async () => {
+      const { data } = await service.stripe.events.list({ limit: 100 })
+      const own = data.filter((event) => JSON.stringify(event).includes(orderId))
+      return own.length > 0 && own.every((event) => event.pending_webhooks === 0)
+    })
+
   /** A genuine event of a paid session, as the provider would send it again. */
   async function eventOf(orderId: string) {
     const events = await service.stripe.events.list({
@@ -197,6 +205,7 @@ describe('payments', () => {
 
   test('what is forged, unsigned, altered or of no interest is answered as such', async () => {
     const { orderId } = await paid()
+    await delivered(orderId)
     const count = () => service.settled.filter((each) => each.orderId === orderId).length
     const genuine = await eventOf(orderId)
     const event = { ...genuine, id: `evt_${uuidv7().replaceAll('-', '')}` }

@@ -209,6 +209,18 @@ test('payments are listed page by page with how they stand', async (t) => {
   assert.deepEqual((await provider.listPayments(earlier, null)).items, [])
 })
 
+test('payments since before there was a provider are those since its first', async (t) => {
+  const { provider } = await withSandbox(t)
+  const payment = aPayment()
+  await provider.createSession(payment)
+  const window = { from: new Date('0001-01-01T00:00:00Z'), to: new Date(Date.now() + 60_000) }
+  const { items } = await provider.listPayments(window, null)
+  assert.deepEqual(
+    items.map(({ paymentId }) => paymentId),
+    [payment.id],
+  )
+})
+
 test('an order of more lines than a session may have is charged the same amount', async (t) => {
   const { provider } = await withSandbox(t)
   const lines = Array.from({ length: 101 }, () => ({

@@ -9,14 +9,17 @@ import type { Config } from './config.ts'
 import { consumeOrders } from './consumers.ts'
 import { demoCatalogue } from './demo-catalogue.ts'
 import { productsService } from './grpc.ts'
-import { routes, serveProducts } from './http.ts'
+import { routes, serveProducts } from './http/routes.ts'
+import { createResizer } from './images/resize.ts'
 import { parseCatalogue } from './import/parse.ts'
 import { createJobs, createSeeder, type JobTimes } from './jobs.ts'
 import type { Deps } from './ports.ts'
 import { createCatalogue } from './store/catalogue.ts'
+import { createImageStore } from './store/images.ts'
 import { createImportStore } from './store/imports.ts'
 import { createProductStore } from './store/products.ts'
 import { createReservationStore } from './store/reservations.ts'
+import { createStaffCatalogue } from './store/staff-catalogue.ts'
 
 export type ProductsApp = App & { httpPort(): number; grpcPort(): number }
 
@@ -27,7 +30,7 @@ export function createApp(
 ): ProductsApp {
   const service = 'products'
   const runtime = createRuntime({ service, config, topics })
-  const { logger, metrics, messaging, lifecycle } = runtime
+  const { logger, tracer, metrics, messaging, lifecycle } = runtime
   const database = openDatabase(runtime, {
     url: config.databaseUrl,
     migrations: new URL('../migrations', import.meta.url),
@@ -35,6 +38,9 @@ export function createApp(
   })
   const deps: Deps = {
     catalogue: createCatalogue(database),
+    staffCatalogue: createStaffCatalogue(database),
+    images: createImageStore(database),
+    resizeImage: createResizer(),
     products: createProductStore(database),
     reservations: createReservationStore(database),
     imports: createImportStore(database),
@@ -42,11 +48,11 @@ export function createApp(
     clock: () => new Date(),
     newId: uuidv7,
   }
-  const jobs = createJobs(deps, logger, overrides.times)
+  const jobs = createJobs(deps, { logger, tracer }, overrides.times)
   const http = openHttpServer<Operations>(runtime, { routes })
   const { shopCurrency } = config
   serveProducts(http, { ...deps, shopCurrency, wakeImporter: jobs.wakeImporter })
-  const services = [productsService(deps)]
+  const services = [productsService(deps, metrics)]
   const grpc = openGrpcServer(runtime, services)
   consumeOrders(messaging, deps, { logger, metrics })
 

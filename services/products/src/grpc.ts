@@ -8,6 +8,7 @@ import { toServiceDefinition } from '@halles/contracts/grpc'
 import { AppError, type FieldError } from '@halles/kit/errors'
 import { type GrpcService, grpcService } from '@halles/kit/grpc-server'
 import { isUuid } from '@halles/kit/ids'
+import type { Metrics } from '@halles/kit/metrics'
 import type { Deps } from './ports.ts'
 import { releaseStock, reserveStock } from './use-cases/reservations.ts'
 
@@ -17,11 +18,20 @@ const maxQuantity = 1_000_000
 const maxTtlSeconds = 14 * 86_400
 
 /** The gRPC edge. */
-export function productsService(deps: Deps): GrpcService {
+export function productsService(deps: Deps, metrics: Metrics): GrpcService {
+  const refusals = metrics.counter({
+    name: 'stock_refusals_total',
+    help: 'Reservations that were refused because the stock has too little.',
+  })
   return grpcService<ProductsServiceRpcs>(toServiceDefinition(descriptor, serviceName), {
     async reserveStock(request) {
       checkRequest(request)
-      return { lines: await reserveStock(deps, normalised(request)) }
+      try {
+        return { lines: await reserveStock(deps, normalised(request)) }
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'OUT_OF_STOCK') refusals.inc()
+        throw error
+      }
     },
     async releaseStock({ reservationId }) {
       if (!isUuid(reservationId)) throw invalid([notAnId('/reservationId')])

@@ -1,5 +1,6 @@
 import type { Logger } from '@halles/kit/logging'
 import { createLoop } from '@halles/kit/loop'
+import type { Tracer } from '@halles/kit/spans'
 import type { ImportedProduct } from './import/imported-product.ts'
 import type { Deps } from './ports.ts'
 import { runNextImport, seedCatalogue } from './use-cases/imports.ts'
@@ -18,18 +19,24 @@ const defaultTimes: JobTimes = { expiryMs: 2_000, importMs: 5_000 }
 const backoff = { baseMs: 500, maxMs: 10_000 }
 
 /** The background work of products, as parts for the life-cycle. */
-export function createJobs(deps: Deps, logger: Logger, times: Partial<JobTimes> = {}) {
+export function createJobs(
+  deps: Deps,
+  { logger, tracer }: { logger: Logger; tracer?: Tracer | undefined },
+  times: Partial<JobTimes> = {},
+) {
   const { expiryMs, importMs } = { ...defaultTimes, ...times }
   let isStopping = false
   const expiry = createLoop({
     name: 'reservation expiry',
     logger,
+    tracer,
     backoff,
     round: async () => ((await releaseExpired(deps)) ? 0 : expiryMs),
   })
   const importer = createLoop({
     name: 'importer',
     logger,
+    tracer,
     backoff,
     round: async () => ((await runNextImport(deps, () => isStopping)) ? 0 : importMs),
   })

@@ -1,5 +1,7 @@
 import type { NewProduct } from './domain/edit.ts'
+import type { Rendition } from './domain/images.ts'
 import type { Identity, ImportOutcome, Known } from './domain/import.ts'
+import type { Priced } from './domain/price-change.ts'
 import type { Change, Product, Stamp } from './domain/product.ts'
 import type { Line, Quote } from './domain/reservations.ts'
 import type { ImportedProduct } from './import/imported-product.ts'
@@ -35,6 +37,56 @@ export type Catalogue = {
   findByVariant(variantId: string): Promise<Product | undefined>
 }
 
+export type CatalogueSort = 'newest' | 'title' | 'updated'
+
+export type ListCatalogue = Omit<ListProducts, 'sort'> & {
+  sort: CatalogueSort
+  status: Product['status'] | undefined
+  /** Only products of which a variant has no more than that. */
+  maxAvailable: number | undefined
+}
+
+export type PastPrice = {
+  id: number
+  at: Date
+  by: string
+  fromMinor: number
+  toMinor: number
+  currency: string
+}
+
+/** What the staff see of the catalogue, whatever the status. */
+export type StaffCatalogue = {
+  list(query: ListCatalogue): Promise<{ items: Product[]; next: Position | undefined }>
+  find(productId: string): Promise<Product | undefined>
+  /** The last change first. */
+  priceHistory(query: {
+    variantId: string
+    before: number | undefined
+    limit: number
+  }): Promise<PastPrice[]>
+  /** Variants of products that were not removed, by ids or by search. */
+  selectPriced(
+    selection: {
+      variantIds: readonly string[] | undefined
+      words: readonly string[]
+      categoryKey: string | undefined
+    },
+    limit: number,
+  ): Promise<Priced[]>
+}
+
+export type ImageStore = {
+  /** A WebP no wider than that; of a narrower image what there is. */
+  find(imageId: string, width: number): Promise<Buffer | undefined>
+}
+
+/**
+ * Reads an image that somebody sent and makes smaller ones of it, widest last.
+ * @throws unprocessable `IMAGE_NOT_USABLE`; too-many `IMAGES_BUSY`.
+ */
+export type ResizeImage = (content: Buffer) => Promise<Rendition[]>
+
 /** Whose change it is, for the price history. */
 export type Author = { by: string }
 
@@ -50,6 +102,12 @@ export type ProductStore = {
     author: Author,
     decide: (product: Product) => Change | undefined,
   ): Promise<Product>
+  /** The same for several products together; what is not changed is left out of the decision. */
+  changeAll(
+    productIds: readonly string[],
+    author: Author,
+    decide: (products: readonly Product[]) => readonly Change[],
+  ): Promise<void>
 }
 
 export type ReservationRequest = {
@@ -141,6 +199,9 @@ export type CatalogueParser = (
 
 export type Deps = {
   catalogue: Catalogue
+  staffCatalogue: StaffCatalogue
+  images: ImageStore
+  resizeImage: ResizeImage
   products: ProductStore
   reservations: ReservationStore
   imports: ImportStore

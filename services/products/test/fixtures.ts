@@ -6,13 +6,16 @@ import { outboxSchema } from '@halles/kit/outbox'
 import { createTestDatabase } from '@halles/kit/testing'
 import type { NewProduct } from '../src/domain/edit.ts'
 import type { Product } from '../src/domain/product.ts'
+import { createResizer } from '../src/images/resize.ts'
 import type { ImportedProduct } from '../src/import/imported-product.ts'
 import { parseCatalogue } from '../src/import/parse.ts'
 import type { Deps } from '../src/ports.ts'
 import { createCatalogue } from '../src/store/catalogue.ts'
+import { createImageStore } from '../src/store/images.ts'
 import { createImportStore } from '../src/store/imports.ts'
 import { createProductStore } from '../src/store/products.ts'
 import { createReservationStore } from '../src/store/reservations.ts'
+import { createStaffCatalogue } from '../src/store/staff-catalogue.ts'
 import { createProduct } from '../src/use-cases/products.ts'
 
 export const migrations = new URL('../migrations', import.meta.url)
@@ -83,6 +86,9 @@ export async function startStores() {
   })
   const deps: Deps = {
     catalogue: createCatalogue(database),
+    staffCatalogue: createStaffCatalogue(database),
+    images: createImageStore(database),
+    resizeImage: createResizer(),
     products: createProductStore(database),
     reservations: createReservationStore(database),
     imports: createImportStore(database),

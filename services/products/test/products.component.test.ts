@@ -280,6 +280,18 @@ test('a reservation that cannot be made says why, and an expired one frees itsel
   })
 })
 
+test('of two who count the same stock, the second is told that it moved', async () => {
+  const product = await create({ variants: [{ sku: unique('SKU'), price: euros(5), quantity: 9 }] })
+  const path = `/variants/${product.variants[0]?.id}/stock`
+  const { headers } = await edit<Stock>('GET', path)
+  const seen = { 'if-match': headers.get('etag') ?? '' }
+  const first = await edit<Stock>('PUT', path, { quantity: 8 }, seen)
+  assert.deepEqual([first.status, first.body.quantity], [200, 8])
+  const second = await edit<Problem>('PUT', path, { quantity: 10 }, seen)
+  assert.deepEqual([second.status, second.body.code], [412, 'STOCK_MOVED'])
+  assert.equal((await edit<Stock>('GET', path)).body.quantity, 8)
+})
+
 test('a file is imported in the background and reports what became of it', async () => {
   const mark = unique('row')
   const csv = `Handle,Title,Variant Price\n${mark},Imported,4.20\n${mark}-b,,1\n`

@@ -30,7 +30,7 @@ export function createApp(config: Config): RbacApp {
   })
   const deps: Deps = {
     store: createPolicyStore(database),
-    knownPermissions: new Set(Object.keys(permissions)),
+    permissions,
     clock: () => new Date(),
     newId: uuidv7,
   }

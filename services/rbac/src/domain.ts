@@ -49,15 +49,23 @@ export const administrator = 'administrator'
 /** The roles of a new database; the administrator's gets every permission besides. */
 export const defaultRoles: Readonly<Record<string, readonly string[]>> = {
   [administrator]: [],
-  'catalogue-manager': ['products:write'],
-  'order-manager': ['orders:read', 'orders:write'],
-  support: ['orders:read', 'customers:read'],
+  'catalogue-manager': ['products:read', 'products:write'],
+  'order-manager': ['orders:read', 'orders:write', 'products:read'],
+  support: ['orders:read', 'customers:read', 'products:read'],
   auditor: ['rbac:read', 'system:read', 'orders:read'],
+}
+
+/**
+ * What a role could do before a release made a permission of its own of it: who holds the one gets
+ * the other with that release.
+ */
+export const impliedPermissions: Readonly<Record<string, string>> = {
+  'products:read': 'products:write',
 }
 
 /** Gives a role exactly these permissions, creating it when it is new. */
 export function setPermissions(
-  role: Role,
+  role: Role & { isNew?: boolean },
   permissions: readonly string[],
   { knownPermissions, ...change }: Change & { knownPermissions: ReadonlySet<string> },
 ): Decision<Role> {
@@ -75,8 +83,9 @@ export function setPermissions(
     )
   }
   const after = [...permissions].sort()
-  if (role.version > 0 && isSame(role.permissions, after)) return undefined
-  const state = { ...role, permissions: after, version: role.version + 1 }
+  const { isNew = role.version === 0 } = role
+  if (!isNew && isSame(role.permissions, after)) return undefined
+  const state = { role: role.role, permissions: after, version: role.version + 1 }
   const key = `role:${role.role}`
   const { actorId, at, newId } = change
   return {
@@ -92,6 +101,36 @@ export function setPermissions(
       details: {},
     },
     message: createMessage(roleChanged, { key, ...state, permissions: after }, { id: newId(), at }),
+  }
+}
+
+/** Removes a role that nobody has. @throws conflict `ROLE_IN_USE`. */
+export function removeRole(
+  role: Role,
+  { isInUse, ...change }: Change & { isInUse: boolean },
+): NonNullable<Decision<Role>> {
+  checkVersion(role.version, change.expectedVersion)
+  if (role.role === administrator) {
+    throw new AppError(
+      'conflict',
+      'ADMINISTRATOR_ROLE_PROTECTED',
+      'The administrator role stays; without it nobody could change roles again.',
+    )
+  }
+  if (isInUse) {
+    throw new AppError('conflict', 'ROLE_IN_USE', 'Somebody has this role; take it away before.')
+  }
+  const state = { ...role, permissions: [], version: role.version + 1 }
+  const { actorId, at, newId } = change
+  const target = `role:${role.role}`
+  return {
+    state,
+    audit: {
+      ...{ id: newId(), at, actorId, action: 'role-removed', target },
+      ...{ before: role.permissions, after: [], details: {} },
+    },
+    // To those who hold the policy it may do nothing from now on.
+    message: createMessage(roleChanged, { key: target, ...state }, { id: newId(), at }),
   }
 }
 

@@ -4,7 +4,7 @@ import { requireCaller } from '@halles/kit/tokens'
 import type { Assignment, AuditEntry, Role } from './domain.ts'
 import type { HeldPolicy } from './held-policy.ts'
 import type { Deps } from './ports.ts'
-import { putRole, putSubjectRoles, recordAction } from './use-cases.ts'
+import { deleteRole, permissionsOf, putRole, putSubjectRoles, recordAction } from './use-cases.ts'
 
 export { routes }
 
@@ -29,6 +29,50 @@ export function serveRbac(
     return withEtag(toRoleView(role))
   })
 
+  server.on('deleteRole', async ({ params, headers, caller }) => {
+    await deleteRole(deps, {
+      actorId: requireCaller(caller).subjectId,
+      role: params.role,
+      expectedVersion: expectedVersion(headers['if-match']),
+    })
+    return reply(undefined)
+  })
+
+  server.on('listPermissions', async () => ({
+    items: Object.entries(deps.permissions).map(([permission, description]) => ({
+      permission,
+      description,
+    })),
+  }))
+
+  server.on('getMyPermissions', async ({ caller }) => {
+    const { roles } = requireCaller(caller)
+    return { roles: [...roles], permissions: await permissionsOf(roles, heldPolicy.roles()) }
+  })
+
+  serveSubjects(server, deps)
+
+  server.on('listAuditLog', async ({ query }) => {
+    const { items, nextCursor } = await store.auditLog(query)
+    return { items: items.map(toAuditView), nextCursor }
+  })
+
+  server.on('recordAuditEntry', async ({ body }) => {
+    await recordAction(deps, body)
+    return reply(undefined)
+  })
+
+  server.on('getPolicy', async () => ({ roles: (await heldPolicy.roles()).map(toRoleView) }))
+}
+
+function serveSubjects(server: HttpServer<Operations>, deps: Deps): void {
+  const { store } = deps
+
+  server.on('listSubjects', async ({ query }) => {
+    const { items, nextCursor } = await store.subjects(query)
+    return { items: items.map(toSubjectView), nextCursor }
+  })
+
   server.on('getSubjectRoles', async ({ params }) =>
     withEtag(toSubjectView(await store.assignment(params.subjectId.toLowerCase()))),
   )
@@ -42,18 +86,6 @@ export function serveRbac(
     })
     return withEtag(toSubjectView(assignment))
   })
-
-  server.on('listAuditLog', async ({ query }) => {
-    const { items, nextCursor } = await store.auditLog(query)
-    return { items: items.map(toAuditView), nextCursor }
-  })
-
-  server.on('recordAuditEntry', async ({ body }) => {
-    await recordAction(deps, body)
-    return reply(undefined)
-  })
-
-  server.on('getPolicy', async () => ({ roles: (await heldPolicy.roles()).map(toRoleView) }))
 }
 
 function expectedVersion(ifMatch: string | undefined): number | undefined {

@@ -1,11 +1,23 @@
 import type { Assignment, AuditEntry, Decision, Role, Surroundings } from './domain.ts'
 
+export type SubjectPage = { items: readonly Assignment[]; nextCursor: string | null }
+
 export type AuditPage = { items: readonly AuditEntry[]; nextCursor: string | null }
 
 /** What can be changed while no other change is under way. */
 export type PolicyChanges = {
-  /** Decides on a role, of version 0 when it is new; saves it with audit entry and event. */
-  updateRole(role: string, decide: (role: Role) => Decision<Role>): Promise<Role>
+  /**
+   * Decides on a role, of version 0 when there never was one; saves it with audit entry and event.
+   */
+  updateRole(
+    role: string,
+    decide: (role: Role & { isNew: boolean }) => Decision<Role>,
+  ): Promise<Role>
+  /** Throws ROLE_NOT_FOUND. */
+  removeRole(
+    role: string,
+    decide: (role: Role, isInUse: boolean) => NonNullable<Decision<Role>>,
+  ): Promise<void>
   /** Decides on a subject's roles; version 0 means that it never had any. */
   updateAssignment(
     subjectId: string,
@@ -25,6 +37,12 @@ export type PolicyStore = {
   roles(): Promise<Role[]>
   /** Version 0 and no roles for a subject that never had any. */
   assignment(subjectId: string): Promise<Assignment>
+  /** Subjects that have a role, or that one, by id. Throws INVALID_CURSOR. */
+  subjects(query: {
+    role?: string | undefined
+    limit: number
+    cursor?: string | undefined
+  }): Promise<SubjectPage>
   /** Adds an entry to the audit log; adding an id again changes nothing. */
   record(entry: AuditEntry): Promise<void>
   /** Newest first. Throws INVALID_CURSOR. */
@@ -33,7 +51,8 @@ export type PolicyStore = {
 
 export type Deps = {
   store: PolicyStore
-  knownPermissions: ReadonlySet<string>
+  /** Every permission of the platform, and what each means. */
+  permissions: Readonly<Record<string, string>>
   clock: () => Date
   newId: () => string
 }

@@ -3,7 +3,9 @@ import {
   type AuditDetails,
   administrator,
   defaultRoles,
+  impliedPermissions,
   type Role,
+  removeRole,
   setPermissions,
   setRoles,
 } from './domain.ts'
@@ -18,12 +20,33 @@ export type PutRole = {
 
 /** Creates a role or replaces its permissions. */
 export async function putRole(deps: Deps, command: PutRole): Promise<Role> {
-  const { store, clock, newId, knownPermissions } = deps
+  const { store, clock, newId } = deps
   const { actorId, expectedVersion } = command
+  const knownPermissions = knownOf(deps)
   const change = { actorId, expectedVersion, at: clock(), newId, knownPermissions }
   return store.change((changes) =>
     changes.updateRole(command.role, (role) => setPermissions(role, command.permissions, change)),
   )
+}
+
+/** Removes a role that nobody has. */
+export async function deleteRole(
+  { store, clock, newId }: Deps,
+  { role, ...who }: Omit<PutRole, 'permissions'>,
+): Promise<void> {
+  const change = { ...who, at: clock(), newId }
+  await store.change((changes) =>
+    changes.removeRole(role, (known, isInUse) => removeRole(known, { ...change, isInUse })),
+  )
+}
+
+/** What the roles allow together. */
+export async function permissionsOf(
+  roles: readonly string[],
+  policy: Promise<readonly Role[]>,
+): Promise<string[]> {
+  const held = (await policy).filter(({ role }) => roles.includes(role))
+  return [...new Set(held.flatMap(({ permissions }) => permissions))].sort()
 }
 
 export type PutSubjectRoles = {
@@ -74,7 +97,7 @@ export async function preparePolicy(deps: Deps, adminSubjectId?: string): Promis
       for (const [name, permissions] of Object.entries(defaultRoles)) {
         if (name === administrator) continue
         await changes.updateRole(name, (role) =>
-          setPermissions(role, permissions, { ...change, knownPermissions: deps.knownPermissions }),
+          setPermissions(role, permissions, { ...change, knownPermissions: knownOf(deps) }),
         )
       }
     }
@@ -90,18 +113,28 @@ export async function preparePolicy(deps: Deps, adminSubjectId?: string): Promis
 }
 
 async function grantNewPermissions(deps: Deps, changes: PolicyChanges): Promise<void> {
-  const { clock, newId, knownPermissions } = deps
+  const { clock, newId } = deps
+  const knownPermissions = knownOf(deps)
+  const change = { actorId: null, at: clock(), newId, knownPermissions }
   const brought = await changes.learnPermissions([...knownPermissions])
   if (brought.length === 0) return
   await changes.updateRole(administrator, (role) => {
     // A permission that a release took back is no longer granted to anybody.
     const kept = role.permissions.filter((permission) => knownPermissions.has(permission))
     const permissions = [...new Set([...kept, ...brought])]
-    return setPermissions(role, permissions, {
-      actorId: null,
-      at: clock(),
-      newId,
-      knownPermissions,
-    })
+    return setPermissions(role, permissions, change)
   })
+  for (const permission of brought) {
+    const implying = impliedPermissions[permission]
+    for (const { role: name, permissions } of await deps.store.roles()) {
+      if (implying === undefined || !permissions.includes(implying)) continue
+      await changes.updateRole(name, (role) =>
+        setPermissions(role, [...new Set([...role.permissions, permission])], change),
+      )
+    }
+  }
+}
+
+function knownOf({ permissions }: Pick<Deps, 'permissions'>): ReadonlySet<string> {
+  return new Set(Object.keys(permissions))
 }

@@ -19,12 +19,14 @@ before(async () => {
   })
   deps = {
     store: createPolicyStore(fresh.database),
-    knownPermissions: new Set(first),
+    permissions: known(first),
     clock: () => new Date(),
     newId: uuidv7,
   }
 })
 after(() => fresh.drop())
+
+const known = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, '']))
 
 const administratorRole = async () => (await deps.store.role('administrator')).permissions
 
@@ -41,11 +43,36 @@ test('the administrator role gets what a new release brings, and keeps what was 
   const before = await administratorRole()
   const kept = before.filter((permission) => permission !== 'products:write')
   await putRole(deps, { actorId: uuidv7(), role: 'administrator', permissions: kept })
-  const newer = { ...deps, knownPermissions: new Set([...first, 'refunds:write']) }
+  const newer = { ...deps, permissions: known([...first, 'refunds:write']) }
   await preparePolicy(newer)
   assert.deepEqual(await administratorRole(), [...kept, 'refunds:write'].sort())
   await preparePolicy(newer)
   assert.deepEqual(await administratorRole(), [...kept, 'refunds:write'].sort())
+})
+
+test('who could edit products before reading them was a permission may read them afterwards', async () => {
+  const database = await createTestDatabase({
+    directory: new URL('../migrations', import.meta.url).pathname,
+    schemas: [outboxSchema],
+  })
+  try {
+    const store = createPolicyStore(database.database)
+    const old = { ...deps, store, permissions: known(['rbac:write', 'products:write', ...first]) }
+    const { 'products:read': _new, ...before } = old.permissions
+    await store.change(async (changes) => {
+      await changes.takeFirstStep('default-roles', deps.clock())
+    })
+    await preparePolicy({ ...old, permissions: before })
+    const permissions = ['products:write']
+    await putRole(old, { actorId: uuidv7(), role: 'editor', permissions })
+    await preparePolicy(old)
+    assert.deepEqual((await store.role('editor')).permissions, ['products:read', 'products:write'])
+    await putRole(old, { actorId: uuidv7(), role: 'editor', permissions })
+    await preparePolicy(old)
+    assert.deepEqual((await store.role('editor')).permissions, permissions)
+  } finally {
+    await database.drop()
+  }
 })
 
 test('the first administrator who was removed is not brought back by a restart', async () => {

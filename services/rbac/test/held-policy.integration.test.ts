@@ -20,7 +20,8 @@ test('however many ask two replicas, the policy is read once for each change', a
   t.after(() => fresh.drop())
   const store = createPolicyStore(fresh.database)
   const knownPermissions = new Set(['rbac:write', 'products:write', 'orders:read'])
-  const deps = { store, knownPermissions, clock: () => new Date(), newId: uuidv7 }
+  const permissions = Object.fromEntries([...knownPermissions].map((name) => [name, '']))
+  const deps = { store, permissions, clock: () => new Date(), newId: uuidv7 }
 
   let reads = 0
   let answers = 0

@@ -122,6 +122,18 @@ describe('rbac', () => {
     await eventually(() => events.length >= 6)
   })
 
+  test('who is signed in learns what the own roles allow, without further permission', async () => {
+    const as = uuidv7()
+    const mine = await call('GET', '/api/v1/permissions/mine', { as, roles: ['order-manager'] })
+    assert.equal(mine.status, 200)
+    assert.deepEqual(mine.body, {
+      roles: ['order-manager'],
+      permissions: ['orders:read', 'orders:write', 'products:read'],
+    })
+    const { body } = await call('GET', '/api/v1/permissions/mine', { as, roles: [] })
+    assert.deepEqual(body, { roles: [], permissions: [] })
+  })
+
   test('a second start changes nothing', async () => {
     await call('PUT', '/api/v1/roles/support', { body: { permissions: ['customers:read'] } })
     const other = await start()
@@ -293,5 +305,88 @@ describe('rbac', () => {
       arrived.map(({ data }) => [data.version, data.roles]),
       wanted.map((roles, index) => [index + 1, roles]),
     )
+  })
+
+  test('a role that nobody has is removed; made again it goes on where it ended', async () => {
+    const path = '/api/v1/roles/pickers'
+    const subjectId = uuidv7()
+    const body = { permissions: ['orders:read'] }
+    assert.equal((await call('PUT', path, { body })).status, 200)
+    await call('PUT', `/api/v1/subjects/${subjectId}/roles`, { body: { roles: ['pickers'] } })
+    const used = await call('DELETE', path)
+    assert.deepEqual([used.status, used.body.code], [409, 'ROLE_IN_USE'])
+    await call('PUT', `/api/v1/subjects/${subjectId}/roles`, { body: { roles: [] } })
+    assert.equal((await call('DELETE', path, { ifMatch: '"9"' })).status, 412)
+    assert.equal((await call('DELETE', path, { ifMatch: '"1"' })).status, 204)
+    assert.equal((await call('GET', path)).status, 404)
+    assert.equal((await call('DELETE', path)).status, 404)
+    const unknown = await call('PUT', `/api/v1/subjects/${subjectId}/roles`, {
+      body: { roles: ['pickers'] },
+    })
+    assert.deepEqual([unknown.status, unknown.body.code], [422, 'UNKNOWN_ROLE'])
+    await eventually(() => {
+      const told = events.filter(({ data }) => data.role === 'pickers').map(({ data }) => data)
+      assert.deepEqual(
+        told.map(({ version, permissions: held }) => [version, held]),
+        [
+          [1, ['orders:read']],
+          [2, []],
+        ],
+      )
+    })
+    const empty = await call('PUT', path, { body: { permissions: [] } })
+    assert.deepEqual([empty.status, empty.body.version], [200, 3])
+    const administrator = await call('DELETE', '/api/v1/roles/administrator')
+    assert.deepEqual(
+      [administrator.status, administrator.body.code],
+      [409, 'ADMINISTRATOR_ROLE_PROTECTED'],
+    )
+  })
+
+  test('who has a role is listed page by page', async () => {
+    const subjects = Array.from({ length: 3 }, () => uuidv7())
+    for (const subjectId of subjects) {
+      const path = `/api/v1/subjects/${subjectId}/roles`
+      assert.equal((await call('PUT', path, { body: { roles: ['auditor'] } })).status, 200)
+    }
+    const seen: unknown[] = []
+    let cursor = ''
+    do {
+      const query = `role=auditor&limit=2${cursor && `&cursor=${cursor}`}`
+      const { status, body } = await call('GET', `/api/v1/subjects?${query}`)
+      assert.equal(status, 200)
+      seen.push(...(body.items as { subjectId: string }[]).map(({ subjectId }) => subjectId))
+      cursor = (body.nextCursor as string | null) ?? ''
+    } while (cursor !== '')
+    assert.deepEqual(
+      seen.filter((id) => subjects.includes(id as string)),
+      subjects.toSorted(),
+    )
+    const all = await call('GET', '/api/v1/subjects?limit=100')
+    const ids = (all.body.items as { subjectId: string }[]).map(({ subjectId }) => subjectId)
+    assert.ok(subjects.every((subjectId) => ids.includes(subjectId)))
+    assert.equal((await call('GET', '/api/v1/subjects?cursor=AAAA')).status, 400)
+    assert.equal((await call('GET', '/api/v1/subjects', { roles: ['support'] })).status, 403)
+  })
+
+  test('everybody is told what they may do, and staff what there is to be allowed', async () => {
+    const mine = await call('GET', '/api/v1/permissions/mine', {
+      as: uuidv7(),
+      roles: ['order-manager', 'catalogue-manager'],
+    })
+    assert.deepEqual(mine.body.roles, ['order-manager', 'catalogue-manager'])
+    assert.deepEqual(mine.body.permissions, [
+      'orders:read',
+      'orders:write',
+      'products:read',
+      'products:write',
+    ])
+    const nobody = await call('GET', '/api/v1/permissions/mine', { as: uuidv7(), roles: [] })
+    assert.deepEqual(nobody.body, { roles: [], permissions: [] })
+    const { items } = (await call('GET', '/api/v1/permissions')).body as {
+      items: { permission: string; description: string }[]
+    }
+    const listed = items.map(({ permission, description }) => [permission, description])
+    assert.deepEqual(Object.fromEntries(listed), permissions)
   })
 })

@@ -14,7 +14,7 @@ import { startTokenAuthority } from '@halles/kit/testing-authority'
 import { createApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 
-export const internalSecret = 'a secret of thirty-two characters, or more'
+export const internalSecret = 'a secret of thirty-two characters or more'
 
 export function createWishlistDatabase() {
   return createTestDatabase({

@@ -9,8 +9,8 @@ import { runTool } from './run-tool.ts'
 
 export type BrokerName = 'rabbitmq' | 'kafka' | 'redis'
 
-/** What can be installed: the brokers, the load balancer, and what makes its certificates. */
-export type ProgramName = BrokerName | 'haproxy' | 'openssl'
+/** What can be installed: the brokers, the load balancer, what makes its certificates, testers. */
+export type ProgramName = BrokerName | 'haproxy' | 'openssl' | 'chromium' | 'prometheus'
 
 /** A program that is good to have, and the package that holds it. */
 /** Known to be there by a program in PATH, or by a file. */
@@ -43,6 +43,10 @@ function missingPackages(names: readonly ProgramName[], found: Programs): Missin
       found.haproxy === undefined && { package: 'haproxy', what: 'HAProxy' },
     names.includes('openssl') &&
       found.openssl === undefined && { package: 'openssl', what: 'OpenSSL (for a certificate)' },
+    names.includes('chromium') &&
+      found.chromium === undefined && { package: 'chromium', what: 'Chromium' },
+    names.includes('prometheus') &&
+      found.prometheus === undefined && { package: 'prometheus', what: 'Prometheus' },
   ]
   return needed.filter((each) => each !== false)
 }

@@ -1,16 +1,7 @@
-import { randomBytes } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readJson } from '../files.ts'
+import { cacheFolder, provideFolder } from '../tools/cache-folder.ts'
 import { runTool } from './run-tool.ts'
 
 const version = '4.1.1'
@@ -24,35 +15,29 @@ const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-depe
 // 43 MB, through a slow connection.
 const fetchLimitMs = 10 * 60_000
 
-const cacheFolder = () => {
-  const { XDG_CACHE_HOME } = process.env
-  return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'halles')
-}
-
-const jarsFolder = () => join(cacheFolder(), `kafka-${version}`)
+const folderName = `kafka-${version}`
 
 /** Size by name of every jar, written when all had been fetched. */
 type Listing = Record<string, number>
 
 /** The folder of Kafka's jars, when all are there. */
 export function completeJars(): string | undefined {
-  const folder = jarsFolder()
+  const folder = join(cacheFolder(), folderName)
+  return isComplete(folder) ? folder : undefined
+}
+
+function isComplete(folder: string): boolean {
   const listing = readJson(join(folder, 'complete.json')) as Listing | undefined
-  if (listing === undefined) return undefined
-  const isComplete = Object.entries(listing).every(([name, size]) => {
+  if (listing === undefined) return false
+  return Object.entries(listing).every(([name, size]) => {
     const path = join(folder, name)
     return existsSync(path) && statSync(path).size === size
   })
-  return isComplete ? folder : undefined
 }
 
 /** Fetches Kafka and what it needs with Maven, which checks what it gets, into the user's cache. */
-export async function fetchJars(maven: string, signal?: AbortSignal): Promise<string> {
-  const folder = jarsFolder()
-  // Made aside and renamed, so that an interrupted start leaves nothing that looks complete.
-  const draft = `${folder}.${randomBytes(4).toString('hex')}`
-  mkdirSync(draft, { recursive: true })
-  try {
+export function fetchJars(maven: string, signal?: AbortSignal): Promise<string> {
+  const fetch = async (draft: string) => {
     writeFileSync(join(draft, 'pom.xml'), projectFile)
     await runTool({
       command: maven,
@@ -70,15 +55,8 @@ export async function fetchJars(maven: string, signal?: AbortSignal): Promise<st
       jars.map((name) => [name, statSync(join(draft, name)).size]),
     )
     writeFileSync(join(draft, 'complete.json'), JSON.stringify(listing))
-    rmSync(folder, { recursive: true, force: true })
-    renameSync(draft, folder)
-  } catch (error) {
-    // Another start may have fetched the same in the meantime.
-    if (completeJars() === undefined) throw error
-  } finally {
-    rmSync(draft, { recursive: true, force: true })
   }
-  return folder
+  return provideFolder(folderName, fetch, isComplete)
 }
 
 const dependency = (group: string, artifact: string, number: string) =>

@@ -14,6 +14,10 @@ export type Programs = {
   haproxy: string | undefined
   /** Makes certificates. */
   openssl: string | undefined
+  /** What the tests of the pages look with. */
+  chromium: string | undefined
+  /** What the tests of the alerts fire them with; promtool lies beside it. */
+  prometheus: string | undefined
 }
 
 const minJava = 17
@@ -29,6 +33,8 @@ export function findPrograms(): Programs {
     kafkaJars: completeJars(),
     haproxy: findProgram('haproxy'),
     openssl: findProgram('openssl'),
+    chromium: findProgram('chromium'),
+    prometheus: findProgram('prometheus'),
   }
 }
 

@@ -10,14 +10,21 @@ export type Input = {
 }
 
 export type Context = {
+  /** The stack's folder, and the environment that we were called with. */
+  dataFolder: string
+  env: Readonly<Record<string, string | undefined>>
   /** Signs in at the first call. */
   session(): Promise<Session>
   /** Asks the stack that runs on the data folder. */
   control(request: ControlRequest, onProgress?: (text: string) => void): Promise<unknown>
   /** Writes a result: as text for people, or as JSON with `--json`. */
   show(result: { json: unknown; text: string }): void
+  /** Writes a line of a result that has no end, such as a log that is followed. */
+  line(text: string): void
   /** Says on standard error how far a long command is. */
   progress(text: string): void
+  /** Aborted when the person who asked wants no more. */
+  signal: AbortSignal
 }
 
 /** One command of `halles`; a file each, listed in commands.ts. */
@@ -32,9 +39,19 @@ export type Command = {
   options: NonNullable<ParseArgsConfig['options']>
   /** A line per option, and what else there is to know. */
   help: string
+  /** What follows the name in an example; `carts=2`. */
+  example?: string
   /** Resolves with whether it succeeded. Throws {@link usage} and what the shop refuses. */
   run(input: Input, context: Context): Promise<boolean>
 }
+
+/** The options that every command takes. */
+export const commonOptions = {
+  json: { type: 'boolean' },
+  url: { type: 'string' },
+  data: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
 
 /** Something is wrong with how we were called; exits 2. */
 export function usage(message: string): AppError {

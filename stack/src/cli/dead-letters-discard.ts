@@ -6,6 +6,7 @@ export const deadLettersDiscard: Command = {
   words: ['<id>'],
   options: { reason: { type: 'string' } },
   help: '  --reason TEXT         why; it is kept in the audit log (required)',
+  example: '0199-abc --reason "the product is gone"',
   async run(input, { session, show }) {
     const [id = ''] = input.words
     const reason = textOf(input, 'reason')?.trim()

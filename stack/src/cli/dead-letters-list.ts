@@ -20,6 +20,7 @@ export const deadLettersList: Command = {
   --older-than 1h       that failed longer ago (90s, 15m, 1h, 2d)
   --newer-than 1h       that failed since then
   --limit N             at most so many (50)`,
+  example: '--service carts --newer-than 1h',
   async run(input, { session, show }) {
     const now = new Date()
     const limit = numberOf(input, 'limit', { min: 1, max: 10_000 }) ?? 50

@@ -36,6 +36,7 @@ export const deadLettersReplay: Command = {
 
 What is dead when the command begins is replayed once, oldest first within a batch; what fails again
 stays a dead letter.`,
+  example: '--all --older-than 1h --rate 20',
   async run(input, context) {
     const [id] = input.words
     const isAll = input.options.all === true

@@ -8,6 +8,7 @@ export const deadLettersShow: Command = {
   words: ['<id>'],
   options: {},
   help: '',
+  example: '0199-abc',
   async run({ words: [id = ''] }, { session, show }) {
     const { call } = await session()
     const path = `/api/v1/system/dead-letters/${encodeURIComponent(id)}`

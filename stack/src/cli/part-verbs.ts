@@ -9,6 +9,7 @@ function partVerb(name: Verb, summary: string, help: string): Command {
   return {
     ...{ name, summary, isLocal: true, words: ['<part>'], options: {} },
     help: `  <part>                a part (carts: all its instances) or one instance (carts-2)\n\n${help}`,
+    example: 'carts',
     async run({ words: [part = ''] }, { control, show }) {
       const entries = (await control({ command: name, part })) as ProcessEntry[]
       show({ json: entries, text: describeProcesses(entries) })

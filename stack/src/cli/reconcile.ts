@@ -14,6 +14,7 @@ export const reconcile: Command = {
   --until 1h            and until then (now)
 
 Exits 1 when there is something that a person has to look at.`,
+  example: '--since 2h',
   async run(input, { session, show, progress }) {
     const now = new Date()
     const from = agoOf(input, 'since', now) ?? new Date(now.getTime() - defaultBackMs)

@@ -14,6 +14,7 @@ export const restart: Command = {
 Each process finishes what it does, ends, and the next one waits until it is ready again. Where there
 is only one, another one serves meanwhile. postgres, the brokers and the card sandbox have no other:
 whoever needs them waits while they are restarted.`,
+  example: 'carts orders',
   async run({ words, options }, { control, show, progress }) {
     const isAll = options.all === true
     if (isAll === words.length > 0) throw usage('Name the parts to restart, or say --all.')

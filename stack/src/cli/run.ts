@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { AppError } from '@halles/kit/errors'
 import { askControl } from '../control.ts'
 import { type Credentials, openSession, type Session } from '../shop-session.ts'
-import { type Command, type Input, usage } from './command.ts'
+import { type Command, commonOptions, type Input, usage } from './command.ts'
 import { commands } from './commands.ts'
 import { printable } from './table.ts'
 
@@ -10,21 +10,18 @@ export type Surroundings = {
   env: Readonly<Record<string, string | undefined>>
   out(text: string): void
   err(text: string): void
+  /** Aborted when the person who asked wants no more. */
+  signal?: AbortSignal
 }
 
-const commonOptions = {
-  json: { type: 'boolean' },
-  url: { type: 'string' },
-  data: { type: 'string' },
-  help: { type: 'boolean' },
-} as const
+const exits = `Exits 0 when it is done, 1 when it failed or was refused, 2 when called wrongly.`
 
 const localHelp = `  --json                the result as JSON
   --data DIR            folder of the stack (or HALLES_DATA; .halles)
   --help                this text
 
-Asks the stack that runs on the folder, which its owner alone may. Exits 0 when it is done, 1 when it
-failed, 2 when called wrongly.`
+Acts on this machine, on the stack of the folder, as its owner alone may.
+${exits}`
 
 const commonHelp = `  --json                the result as JSON
   --url URL             the shop (the one that runs on the data folder)
@@ -32,7 +29,8 @@ const commonHelp = `  --json                the result as JSON
   --help                this text
 
 Signs in with HALLES_TOKEN, or HALLES_EMAIL and HALLES_PASSWORD; without them as the administrator of
-the data folder. Exits 0 when it is done, 1 when it failed, 2 when called wrongly.`
+the data folder.
+${exits}`
 
 /** Runs one command line; resolves with the exit code. Throws only what is a bug. */
 export async function runHalles(args: readonly string[], around: Surroundings): Promise<number> {
@@ -97,16 +95,19 @@ async function run(command: Command, input: Input, around: Surroundings): Promis
   if (command.isLocal && input.options.url !== undefined) {
     throw usage(`${command.name} acts on this machine's stack: --data DIR says which.`)
   }
+  const dataFolder = dataFolderOf(input, around.env)
   return command.run(input, {
+    ...{ dataFolder, env: around.env },
     session() {
       session ??= connect(input, around.env)
       return session
     },
-    control: (request, onProgress) =>
-      askControl(dataFolderOf(input, around.env), request, onProgress),
+    control: (request, onProgress) => askControl(dataFolder, request, onProgress),
     show: ({ json, text }) =>
       around.out(input.options.json === true ? JSON.stringify(json, null, 2) : text),
+    line: around.out,
     progress: around.err,
+    signal: around.signal ?? new AbortController().signal,
   })
 }
 
@@ -137,11 +138,12 @@ function readCredentials(env: Surroundings['env']): Credentials | undefined {
   return undefined
 }
 
-function describe({ name, words, summary, help, isLocal }: Command): string {
+/** The help of one command. */
+export function describe({ name, words, summary, help, example, isLocal }: Command): string {
   const line = `npm run halles -- ${[name, ...words].join(' ')} [options]`
-  return [line, summary, ...(help === '' ? [] : [help]), isLocal ? localHelp : commonHelp].join(
-    '\n\n',
-  )
+  const shown = `Example: npm run halles -- ${[name, ...(example === undefined ? [] : [example])].join(' ')}`
+  const own = help === '' ? [] : [help]
+  return [line, summary, ...own, shown, isLocal ? localHelp : commonHelp].join('\n\n')
 }
 
 function describeAll(some: readonly Command[]): string {

@@ -13,6 +13,7 @@ export const scale: Command = {
 
 New ones get requests when they are ready; of the others those with the highest numbers get no more,
 finish what they do and end. It lasts until the stack stops; npm start -- --replicas has it again.`,
+  example: 'auth=3 carts=2',
   async run({ words }, { control, show, progress }) {
     const replicas = Object.fromEntries(words.map(toCount))
     if (Object.keys(replicas).length < words.length) throw usage('Name each part once.')

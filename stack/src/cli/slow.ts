@@ -14,6 +14,7 @@ export const slow: Command = {
 
 Callers are sent through a door of the stack that passes things on late. Only services that others
 call can be slowed: not the gateways, postgres, the brokers and the card sandbox.`,
+  example: 'products 2000',
   async run({ words: [part = '', ms = ''] }, { control, show }) {
     const byMs = /^\d{1,6}$/.test(ms) ? Number(ms) : Number.NaN
     if (!(byMs <= maxSlowMs)) throw usage(`"${ms}" is not a number from 0 to ${maxSlowMs}.`)

@@ -13,6 +13,7 @@ export const topicsRebuild: Command = {
   help: `  <service>             ${services.join(' or ')}
 
 The service goes on serving meanwhile; its log says how far it is.`,
+  example: 'carts',
   async run({ words: [service = ''] }, { session, show, progress }) {
     if (!services.includes(service)) {
       throw usage(`"${service}" keeps no replica; those who do: ${services.join(', ')}.`)

@@ -202,6 +202,8 @@ export function staffJourney(shop: Shop): void {
       ]) {
         assert.ok(parts.has(part), `${part} is missing.`)
       }
+      const ids = instances.flatMap(({ service, id }) => (service === 'gateway' ? [id] : []))
+      assert.deepEqual(ids.sort(), ['gateway-1', 'gateway-2'])
       assert.deepEqual(
         instances.filter(({ state }) => state !== 'ready'),
         [],

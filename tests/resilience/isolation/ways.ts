@@ -49,7 +49,7 @@ async function waysTo(stack: StackUnderTest, service: Service): Promise<Way[]> {
       return (await answer.text()).split('\n').flatMap((line): Way[] => {
         const { labels = '', value } = breaker.exec(line)?.groups ?? {}
         if (labelOf(labels, 'upstream') !== service) return []
-        return [{ caller, instance: labelOf(labels, 'instance'), isClosed: value === '0' }]
+        return [{ caller, instance: labelOf(labels, 'address'), isClosed: value === '0' }]
       })
     }),
   )

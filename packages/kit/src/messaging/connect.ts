@@ -2,6 +2,7 @@ import { ConfigError } from '../config.ts'
 import type { Logger } from '../logging.ts'
 import type { Messaging, TopicSettings } from '../messaging.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Tracer } from '../spans.ts'
 import { combineMessaging } from './combined.ts'
 import { createKafkaTopics } from './kafka.ts'
 import { createPostgresMessaging } from './postgres.ts'
@@ -25,6 +26,7 @@ export type MessagingOptions = {
   instance: string
   logger: Logger
   metrics: Metrics
+  tracer?: Tracer | undefined
   /** How the topics of the platform are kept, by name. */
   topics: Readonly<Record<string, TopicSettings>>
   /** Queues that `stats` tells of though this process uses none; only RabbitMQ has to be asked. */

@@ -2,6 +2,7 @@ import { toLimits } from '../delivery.ts'
 import type { Logger } from '../logging.ts'
 import type { DeadLetter, Subscription, TopicSettings, Topics } from '../messaging.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Tracer } from '../spans.ts'
 import { createDeadLetterIndex } from './dead-letter-index.ts'
 import { createConnector } from './kafka/client.ts'
 import { createDeadLetterLog, createRedelivery } from './kafka/dead-letters.ts'
@@ -27,6 +28,8 @@ export type KafkaOptions = {
   logger: Logger
   /** Gets the histogram `message_handling_seconds`. */
   metrics?: Metrics
+  /** Told of each try at a message. */
+  tracer?: Tracer | undefined
   /** How the topics are created; one that is not named gets the adapter's defaults. */
   topics: Readonly<Record<string, TopicSettings>>
   /** How long `stop` waits for messages in hand before they are given back. Default 10 s. */
@@ -46,7 +49,7 @@ export function createKafkaTopics(options: KafkaOptions): Topics {
   const log = createDeadLetterLog(connector, registry, publisher)
   const letters = createDeadLetterIndex({ log, redeliver: createRedelivery(publisher), logger })
   const readLag = createTopicStats(admin)
-  const measured = createHandlerMeter(options.metrics)
+  const measured = createHandlerMeter(options.metrics, { ...options, system: 'kafka' })
   const consumers = createConsumers()
   const giveUp = new AbortController()
   const shared = { connector, registry, service, logger, givingUp: giveUp.signal }

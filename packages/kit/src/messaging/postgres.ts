@@ -7,6 +7,7 @@ import type { Messaging, Publisher, Subscription, TopicSettings } from '../messa
 import type { Metrics } from '../metrics.ts'
 import { migrate } from '../migrations.ts'
 import { toMessageRows } from '../outbox.ts'
+import type { Tracer } from '../spans.ts'
 import { createHandlerMeter } from './meter.ts'
 import { createDeadLetters, readStats, replayQueue } from './postgres/admin.ts'
 import { createBroadcastConsumer, replayTopic } from './postgres/broadcast.ts'
@@ -24,6 +25,8 @@ export type PostgresMessagingOptions = {
   logger: Logger
   /** Gets the histogram `message_handling_seconds`. */
   metrics?: Metrics
+  /** Told of each try at a message. */
+  tracer?: Tracer | undefined
   /** Connections for publishing, claims and acknowledgements. Default 4. */
   poolSize?: number
   /**
@@ -96,7 +99,7 @@ export function createPostgresMessaging(options: PostgresMessagingOptions): Mess
     logger,
     onNotify: consumers.wake,
   })
-  const measured = createHandlerMeter(options.metrics)
+  const measured = createHandlerMeter(options.metrics, { ...options, system: 'postgresql' })
 
   return {
     name: 'messaging',

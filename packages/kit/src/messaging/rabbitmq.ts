@@ -2,6 +2,7 @@ import { toLimits } from '../delivery.ts'
 import type { Logger } from '../logging.ts'
 import type { DeadLetter, Message, Outgoing, Queues } from '../messaging.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Tracer } from '../spans.ts'
 import { createDeadLetterIndex } from './dead-letter-index.ts'
 import { createHandlerMeter } from './meter.ts'
 import { createRabbitmqConsumer, type RabbitmqConsumer } from './rabbitmq/consumer.ts'
@@ -19,6 +20,8 @@ export type RabbitmqOptions = {
   logger: Logger
   /** Gets the histogram `message_handling_seconds`. */
   metrics?: Metrics
+  /** Told of each try at a message. */
+  tracer?: Tracer | undefined
   /** How long `stop` waits for messages in hand before they are given back. Default 10 s. */
   drainMs?: number
   /** How long a message waits here for its next try, instead of at the end of its queue. Default 5 min. */
@@ -54,7 +57,7 @@ export function createRabbitmqQueues(options: RabbitmqOptions): Queues {
   const giveUp = new AbortController()
   const consumers = new Set<RabbitmqConsumer>()
   const known = new Set(options.queues)
-  const measured = createHandlerMeter(options.metrics)
+  const measured = createHandlerMeter(options.metrics, { ...options, system: 'rabbitmq' })
   let isStarted = false
 
   async function send(queue: string, message: Message, tries?: Tries): Promise<void> {

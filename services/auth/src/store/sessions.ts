@@ -17,8 +17,8 @@ const openSession = sql(
     )
   ), opened as (
     insert into sessions
-      (id, subject_id, refresh_hash, refresh_expires_at, created_at, expires_at)
-    select $1, subject_id, $3, $4, $5, $6 from allowed
+      (id, subject_id, refresh_hash, refresh_expires_at, created_at, expires_at, last_used_at, device)
+    select $1, subject_id, $3, $4, $5, $6, $5, $10 from allowed
     returning id
   ), forgiven as (
     delete from sign_in_failures where email_hash = $8 and exists (select 1 from allowed)
@@ -30,7 +30,7 @@ const rotateToken = sql(
   'auth.rotate_token',
   `with rotated as (
     update sessions
-    set refresh_hash = $2,
+    set refresh_hash = $2, last_used_at = $3,
       refresh_expires_at = least($3::timestamptz + $4 * interval '1 millisecond', expires_at)
     where refresh_hash = $1 and refresh_expires_at > $3
     returning id, subject_id, old.refresh_expires_at as used_until
@@ -53,6 +53,14 @@ const deleteSession = sql(
     delete from sessions where id = $1 and subject_id = $2 returning id
   ), emitted as (${outboxInsert(3, 'changed')})
   select id from changed`,
+)
+const selectSessions = sql(
+  'auth.select_sessions',
+  `select id, device, created_at as "createdAt",
+     coalesce(last_used_at, created_at) as "lastUsedAt",
+     least(refresh_expires_at, expires_at) as "expiresAt"
+   from sessions where subject_id = $1 and refresh_expires_at > $2 and expires_at > $2
+   order by coalesce(last_used_at, created_at) desc, id limit $3`,
 )
 const deleteAll = sql(
   'auth.delete_all_sessions',
@@ -103,6 +111,7 @@ export function createSessionStore(database: Database): SessionStore {
         passwordHash,
         emailHash,
         throttleLimits.failures,
+        session.device,
       ])
       return opened?.roles
     },
@@ -118,8 +127,10 @@ export function createSessionStore(database: Database): SessionStore {
     },
     async revokeOne({ id, subjectId }, announce) {
       const messages = announce({ subjectId, sessionIds: [id] })
-      await database.query(deleteSession, [id, subjectId, toOutboxRows(messages)])
+      const ended = await database.query(deleteSession, [id, subjectId, toOutboxRows(messages)])
+      return ended.length > 0
     },
+    list: (subjectId, { at, limit }) => database.query(selectSessions, [subjectId, at, limit]),
     revokeAll: ({ id, subjectId }, announce) =>
       database.transaction(async (tx) => {
         const ended = await tx.query<{ id: string }>(deleteAll, [subjectId, id])

@@ -21,6 +21,7 @@ const retireOthers = sql(
   'auth.retire_keys',
   'update signing_keys set retires_at = $2 where kid <> $1 and retires_at is null',
 )
+const resealKey = sql('auth.reseal_key', 'update signing_keys set private_key = $2 where kid = $1')
 const deleteRetired = sql(
   'auth.delete_retired_keys',
   'delete from signing_keys where retires_at <= $1',
@@ -39,5 +40,8 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
         await tx.run(retireOthers, [kid, retireOthersAt])
         await tx.run(deleteRetired, [createdAt])
       }),
+    async reseal({ kid, privateKey }) {
+      await database.run(resealKey, [kid, privateKey])
+    },
   }
 }

@@ -11,7 +11,8 @@ const escapes = /%([0-9A-Fa-f]{2})/g
 const visible = /^[\x21-\x7e]*$/
 
 /** Paths that belong to the gateway itself, whatever the contract says. */
-const ownPaths = ['/api', '/internal', '/openapi.json', '/docs', '/healthz', '/readyz', '/metrics']
+const documents = ['/docs', '/openapi.json', '/asyncapi.json']
+const ownPaths = [...documents, '/api', '/internal', '/healthz', '/readyz', '/metrics']
 const ownFolders = ['/api/', '/internal/']
 
 /** Tells whether a target is a page's; all others are the contract's or the gateway's own. */

@@ -6,13 +6,15 @@ import { checkPageTarget } from './page-path.ts'
 import { passThrough } from './pass-through.ts'
 
 const methods = ['GET', 'HEAD', 'POST']
-// Forms; files are not sent through pages.
-const bodyLimitBytes = 1024 * 1024
+const formLimitBytes = 1024 * 1024
+// Pictures and whole catalogues are sent from the office alone.
+const officeLimitBytes = 20 * 1024 * 1024
 
 /** What the web server gets of the browser's headers. */
 const forwarded = [
   'cookie',
   'accept',
+  'accept-encoding',
   'accept-language',
   'content-type',
   'origin',
@@ -66,14 +68,20 @@ export function checkPage({ request }: Exchange): void {
 }
 
 /** From the web server. Its pages are personal: none is cached here. */
-export function answerFromWeb(web: Upstream, exchange: Exchange): Promise<void> {
+export function answerFromWeb(
+  web: Upstream,
+  exchange: Exchange,
+  closing: AbortSignal,
+): Promise<void> {
   const { request } = exchange
+  const isOffice = request.url?.startsWith('/office')
   return passThrough(exchange, {
     upstream: web,
     target: request.url ?? '/',
     headers: forwardedHeaders(exchange),
-    bodyLimitBytes,
+    bodyLimitBytes: isOffice ? officeLimitBytes : formLimitBytes,
     isRepeatable: request.method !== 'POST',
+    streamUntil: request.headers.accept === 'text/event-stream' ? closing : undefined,
     toHeaders: pageHeaders,
   })
 }

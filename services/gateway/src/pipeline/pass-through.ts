@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { AppError } from '@halles/kit/errors'
 import { type Cancellation, createCancellation } from '@halles/kit/resilience'
-import { childOf, formatTraceparent } from '@halles/kit/trace'
 import { type Exchange, endWith, passedHeaders } from '../answer.ts'
 import { readBody } from '../body.ts'
 import type { AnswerSink, Upstream } from '../upstream.ts'
@@ -28,18 +27,17 @@ export type Passage = {
  * service; one that reads slowly slows the service down instead of filling our memory.
  */
 export async function passThrough(exchange: Exchange, passage: Passage): Promise<void> {
-  const { request } = exchange
-  const { upstream, target, isRepeatable, streamUntil } = passage
+  const { request, trace } = exchange
+  const { upstream, target, headers, isRepeatable, streamUntil } = passage
   const reading = readBody(exchange, passage.bodyLimitBytes)
   const body = reading && (await outsideDeadline(exchange, reading))
   const deadlineMs = streamUntil ? 0 : leftMs(exchange)
-  const traceparent = formatTraceparent(childOf(exchange.trace))
-  const headers = { ...passage.headers, traceparent }
   const client = cancelledWithClient(exchange)
   const signal = streamUntil ? streamSignal(client, streamUntil) : client
   const { sink, end } = createReply(exchange, passage)
+  const method = request.method ?? 'GET'
   await upstream.send(
-    { method: request.method ?? 'GET', target, headers, body, deadlineMs, isRepeatable, signal },
+    { method, target, headers, trace, body, deadlineMs, isRepeatable, signal },
     sink,
   )
   end()

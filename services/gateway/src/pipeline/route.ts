@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { PublicRoute } from '@halles/contracts/gen/routing'
 import { createCancellation } from '@halles/kit/resilience'
-import { childOf, formatTraceparent } from '@halles/kit/trace'
 import type { Exchange } from '../answer.ts'
 import { answerFound } from '../answer-found.ts'
 import type { CacheRule, WholeAnswer } from '../cacheable.ts'
@@ -81,14 +80,11 @@ async function fetchWhole(
   let size = 0
   let head: { status: number; headers: IncomingHttpHeaders } | undefined
   const { deadlineMs } = route
-  const traceparent = formatTraceparent(childOf(trace))
-  const headers = {
-    traceparent,
-    ...(ifNoneMatch !== undefined && { 'if-none-match': ifNoneMatch }),
-  }
+  const headers: Record<string, string> =
+    ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }
   await upstreamOf(deps, route).send(
     {
-      ...{ method: 'GET', target, headers, body: null, deadlineMs },
+      ...{ method: 'GET', target, headers, trace, body: null, deadlineMs },
       ...{ isRepeatable: true, signal: never, hedgeAfterMs },
     },
     {

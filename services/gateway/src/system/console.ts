@@ -54,6 +54,18 @@ export function openConsole(
   return {
     collector,
     actions: createPartActions({ control, audit, self, logger }),
+    async otherGateways() {
+      const told = await Promise.all(
+        peers.current().map(async (peer) => ({ peer, report: await reader.read(peer) })),
+      )
+      return told.flatMap(({ peer, report }) => {
+        const common = { service: 'gateway', address: peer }
+        if (report === undefined) return { ...common, id: peer, state: 'unreachable' as const }
+        if (report === null || report.instance === self) return []
+        const { instance: id, pid, isReady } = report
+        return { ...common, id, pid, state: isReady ? ('ready' as const) : ('draining' as const) }
+      })
+    },
     async askPeers(instanceId) {
       const told = await Promise.all(
         peers.current().map((peer) => reader.readPoints(peer, instanceId)),

@@ -1,5 +1,10 @@
 import { architecture } from '@halles/contracts/gen/architecture'
-import type { Operations, SystemInstance, SystemPicture } from '@halles/contracts/gen/http/gateway'
+import type {
+  Operations,
+  SystemInstance,
+  SystemPicture,
+  SystemState,
+} from '@halles/contracts/gen/http/gateway'
 import { AppError } from '@halles/kit/errors'
 import { eventStream, type HttpServer, reply } from '@halles/kit/http-server'
 import type { Caller } from '@halles/kit/tokens'
@@ -11,6 +16,8 @@ import type { InstanceRecord } from './records.ts'
 export type ConsoleDeps = {
   collector: Collector
   actions: PartActions
+  /** The gateways beside this one, by the metrics ports that it was told of. */
+  otherGateways(): Promise<SystemState['instances']>
   /** The points that other gateways keep of an instance: somebody may watch there. */
   askPeers(instanceId: string): Promise<SystemInstance['points']>
 }

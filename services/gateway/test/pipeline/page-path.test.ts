@@ -23,6 +23,7 @@ for (const target of [
   '/readyz?verbose',
   '/docs',
   '/openapi.json',
+  '/asyncapi.json',
   '/schemas/halles.products.price-changed.v1',
   '/.well-known/jwks.json',
   'http://elsewhere/',

@@ -5,6 +5,8 @@ import { answerClosedPage } from '../../src/pipeline/closed-page.ts'
 import { answerFromWeb, checkPage } from '../../src/pipeline/page.ts'
 import { anExchange, anUpstream, serveStep } from './exchange.ts'
 
+const never = new AbortController().signal
+
 test('pages are read and forms are sent; the path must be plain', () => {
   for (const method of ['GET', 'HEAD', 'POST']) checkPage(anExchange({ method, url: '/cart' }))
   assert.throws(() => checkPage(anExchange({ method: 'PUT', url: '/cart' })), {
@@ -16,7 +18,7 @@ test('pages are read and forms are sent; the path must be plain', () => {
 
 test('the web server gets what a browser tells of the person, and who asks from us', async (t) => {
   const { upstream, asked } = anUpstream()
-  const { url, port } = await serveStep(t, (exchange) => answerFromWeb(upstream, exchange))
+  const { url, port } = await serveStep(t, (exchange) => answerFromWeb(upstream, exchange, never))
   await fetch(`${url}/cart?x=1`, {
     headers: { cookie: 'a=1', 'if-none-match': '"x"', 'x-forwarded-for': '1.1.1.1', te: 'gzip' },
   })
@@ -32,7 +34,7 @@ test('the web server gets what a browser tells of the person, and who asks from 
 
 test('a form is never sent twice, a page may be', async (t) => {
   const { upstream, asked } = anUpstream()
-  const { url } = await serveStep(t, (exchange) => answerFromWeb(upstream, exchange))
+  const { url } = await serveStep(t, (exchange) => answerFromWeb(upstream, exchange, never))
   await fetch(url)
   await fetch(url, { method: 'POST', body: 'a=1' })
   assert.deepEqual(
@@ -51,7 +53,7 @@ test('each cookie of a page is passed on by itself, and nothing of between the s
       'x-powered-by': 'inside',
     }),
   )
-  const { url } = await serveStep(t, (exchange) => answerFromWeb(upstream, exchange))
+  const { url } = await serveStep(t, (exchange) => answerFromWeb(upstream, exchange, never))
   const { status, headers } = await fetch(url, { redirect: 'manual' })
   assert.equal(status, 302)
   assert.equal(headers.getSetCookie().length, 2)

@@ -63,8 +63,12 @@ function serveReaders(server: HttpServer<Operations>, { deps, policy }: EdgeOpti
     const caller = requireCaller(maybeCaller)
     if (query.all) policy.require(caller, 'orders:read')
     const { items, nextId } = await listOrders(deps, {
-      customerId: query.all ? undefined : caller.subjectId,
+      customerId: query.all ? query.customerId?.toLowerCase() : caller.subjectId,
       status: query.status,
+      text: query.q,
+      from: toDate(query.from),
+      to: toDate(query.to),
+      minTotalMinor: query.minTotal,
       before: parseCursor(query.cursor),
       limit: query.limit,
     })
@@ -101,6 +105,10 @@ function toActor(order: Order, caller: Caller): Actor {
   return isVisibleTo(order, caller)
     ? { kind: 'shopper', subjectId: order.customerId }
     : { kind: 'staff', subjectId: caller.subjectId }
+}
+
+function toDate(text: string | undefined): Date | undefined {
+  return text === undefined ? undefined : new Date(text)
 }
 
 function emailRequired(): AppError {

@@ -6,9 +6,15 @@ import type { Actor, LineQuantity, Order } from '../domain/order.ts'
 import type { Deps } from '../ports.ts'
 import { recordReceipt } from '../use-cases/check-payment.ts'
 import { fulfilOrder, recordDelivery } from '../use-cases/fulfil-order.ts'
-import { listUnfinished, type Reader, readOrder } from '../use-cases/read-orders.ts'
+import {
+  listUnfinished,
+  type Reader,
+  readOrder,
+  summarizeOrders,
+} from '../use-cases/read-orders.ts'
 import { refundOrder } from '../use-cases/refund-order.ts'
-import { toOrderView, toUnfinishedView } from './views.ts'
+import { resumeOrder } from '../use-cases/resume-order.ts'
+import { toOrderView, toSummariesView, toUnfinishedView } from './views.ts'
 
 /** What staff do with orders; the routes ask for the permission. */
 export function serveStaff(server: HttpServer<Operations>, { deps }: { deps: Deps }): void {
@@ -51,6 +57,16 @@ export function serveStaff(server: HttpServer<Operations>, { deps }: { deps: Dep
     const order = await readOrder(deps, params.orderId.toLowerCase(), reader)
     const { amount, reference } = body
     return withEtag(await recordReceipt(deps, { order, amount, reference, subjectId }))
+  })
+
+  server.on('summarizeOrders', async ({ query }) => {
+    const [from, to] = [new Date(query.from), new Date(query.to)]
+    return toSummariesView({ from, to }, await summarizeOrders(deps, { from, to }))
+  })
+
+  server.on('resumeOrder', async ({ params, caller }) => {
+    const { subjectId: by } = requireCaller(caller)
+    return { outcome: await resumeOrder(deps, { orderId: params.orderId.toLowerCase(), by }) }
   })
 
   server.on('listUnfinishedOrders', async () => ({

@@ -1,10 +1,14 @@
-import type { Order as OrderView, TimelineEntry } from '@halles/contracts/gen/http/orders'
+import type {
+  OrderSummaries,
+  Order as OrderView,
+  TimelineEntry,
+} from '@halles/contracts/gen/http/orders'
 import { multiplyMoney } from '@halles/kit/money'
 import { fulfilledQuantity, refundedQuantity } from '../domain/life-cycle.ts'
 import type { Order } from '../domain/order.ts'
 import { disputeOf, paymentStatusOf, refundedMinor } from '../domain/payment.ts'
 import type { Entry } from '../domain/timeline.ts'
-import type { Unfinished } from '../ports.ts'
+import type { OrderSummary, Unfinished } from '../ports.ts'
 
 export function toOrderView(order: Order): OrderView {
   const { id, status, customerId, email, shippingAddress, totals, version } = order
@@ -61,14 +65,33 @@ function toRefundView(currency: string) {
 }
 
 export function toSummaryView(order: Order) {
-  const { id, status, totals, lines, placedAt } = order
+  const { id, status, customerId, email, totals, lines, placedAt } = order
   return {
     id,
     status,
+    customerId,
+    email,
     paymentStatus: paymentStatusOf(order),
     total: totals.total,
     lineCount: lines.length,
     placedAt: placedAt.toISOString(),
+  }
+}
+
+export function toSummariesView(
+  { from, to }: { from: Date; to: Date },
+  { days, ...summary }: OrderSummary,
+): OrderSummaries {
+  return {
+    ...summary,
+    from: from.toISOString(),
+    to: to.toISOString(),
+    days: days.map(({ date, currency, orders, revenueMinor, refundedMinor: refunded }) => ({
+      date,
+      orders,
+      revenue: { amountMinor: revenueMinor, currency },
+      refunded: { amountMinor: refunded, currency },
+    })),
   }
 }
 

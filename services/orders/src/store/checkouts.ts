@@ -80,6 +80,7 @@ const claimStuck = sql(
      where (needs_compensation or (state = 'started'
          and created_at < clock_timestamp() - make_interval(secs => $3::float8 / 1000)))
        and (lease_until is null or lease_until < clock_timestamp())
+       and ($5::uuid is null or order_id = $5)
      order by created_at limit $4 for update skip locked
    )
    returning order_id as "orderId", state`,
@@ -159,8 +160,8 @@ export function createCheckoutStore(
     async release(leaseId, orderIds) {
       await database.run(releaseCheckout, [leaseId, orderIds])
     },
-    claimStuck: ({ leaseId, olderThanMs, limit }) =>
-      database.query(claimStuck, [leaseId, leaseMs, olderThanMs, limit]),
+    claimStuck: ({ leaseId, olderThanMs, limit, orderId = null }) =>
+      database.query(claimStuck, [leaseId, leaseMs, olderThanMs, limit, orderId]),
     prune: (before, limit) => database.run(pruneCheckouts, [firstIdOf(before), limit]),
     async stateOf(orderId) {
       return (await database.maybe<{ state: CheckoutState }>(selectState, [orderId]))?.state

@@ -2,8 +2,10 @@ import { type Database, sql } from '@halles/kit/database'
 import { outboxInsert } from '@halles/kit/outbox'
 import type { Actor } from '../domain/order.ts'
 import type { Entry } from '../domain/timeline.ts'
-import type { OrderStore } from '../ports.ts'
+import type { Due, OrderStore } from '../ports.ts'
+import { listStatement } from './order-list.ts'
 import { columns, type OrderRow, timelineInsert, toChanges, toOrder } from './order-rows.ts'
+import { summarize } from './order-summary.ts'
 
 const selectOrder = sql('orders.select_order', `select ${columns} from orders where id = $1`)
 const lockOrder = sql('orders.lock_order', `select ${columns} from orders where id = $1 for update`)
@@ -17,21 +19,6 @@ const updateOrder = sql(
   ), told as (${timelineInsert(14, 'changed')}), emitted as (${outboxInsert(15, 'changed')})
   select id from changed`,
 )
-const listAll = sql(
-  'orders.list_all',
-  `select ${columns} from orders where ($1::uuid is null or id < $1) order by id desc limit $2`,
-)
-const listByStatus = sql(
-  'orders.list_by_status',
-  `select ${columns} from orders
-   where status = $3 and ($1::uuid is null or id < $1) order by id desc limit $2`,
-)
-const listOfCustomer = sql(
-  'orders.list_of_customer',
-  `select ${columns} from orders
-   where customer_id = $3 and ($4::text is null or status = $4) and ($1::uuid is null or id < $1)
-   order by id desc limit $2`,
-)
 // An order has a few entries; the limit is far above what its fulfilments and refunds can make.
 const selectTimeline = sql(
   'orders.select_timeline',
@@ -42,7 +29,7 @@ const selectExpired = sql(
   'orders.select_expired',
   `select id as "orderId" from orders
    where status = 'pending_payment' and payment_status = 'pending' and expires_at < $1
-     and ($2::uuid is null or id > $2)
+     and ($2::uuid is null or id > $2) and ($4::uuid is null or id = $4)
    order by id limit $3`,
 )
 // One whose money is on its way ends by itself: when the money comes, or when it fails.
@@ -50,13 +37,14 @@ const selectToCancel = sql(
   'orders.select_to_cancel',
   `select id as "orderId" from orders
    where cancellation_requested_at < $1 and status in ('pending_payment', 'paid')
-     and payment_status <> 'processing' and ($2::uuid is null or id > $2)
+     and payment_status <> 'processing' and ($2::uuid is null or id > $2) and ($4::uuid is null or id = $4)
    order by id limit $3`,
 )
 const selectToRefund = sql(
   'orders.select_to_refund',
   `select id as "orderId" from orders
-   where refund_requested_at < $1 and ($2::uuid is null or id > $2) order by id limit $3`,
+   where refund_requested_at < $1 and ($2::uuid is null or id > $2)
+     and ($4::uuid is null or id = $4) order by id limit $3`,
 )
 
 type EntryRow = Omit<Entry, 'actor'> & Actor
@@ -67,15 +55,11 @@ export function createOrderStore(database: Database): OrderStore {
       const row = await database.maybe<OrderRow>(selectOrder, [orderId])
       return row && toOrder(row)
     },
-    async list({ customerId, status, before = null, limit }) {
-      const rows =
-        customerId !== undefined
-          ? await database.query<OrderRow>(listOfCustomer, [before, limit, customerId, status])
-          : status !== undefined
-            ? await database.query<OrderRow>(listByStatus, [before, limit, status])
-            : await database.query<OrderRow>(listAll, [before, limit])
-      return rows.map(toOrder)
+    async list(filter) {
+      const { statement, values } = listStatement(filter)
+      return (await database.query<OrderRow>(statement, values)).map(toOrder)
     },
+    summarize: (time) => summarize(database, time),
     async timeline(orderId) {
       const rows = await database.query<EntryRow>(selectTimeline, [orderId])
       return rows.map(({ kind, subjectId, ...entry }) => ({
@@ -94,11 +78,12 @@ export function createOrderStore(database: Database): OrderStore {
         if (order !== before) await tx.run(updateOrder, [order.id, ...toChanges(decision)])
         return { order, outcome }
       }),
-    findExpired: ({ before, after, limit }) =>
-      database.query(selectExpired, [before, after, limit]),
-    findToCancel: ({ before, after, limit }) =>
-      database.query(selectToCancel, [before, after, limit]),
-    findToRefund: ({ before, after, limit }) =>
-      database.query(selectToRefund, [before, after, limit]),
+    findExpired: (due) => database.query(selectExpired, valuesOf(due)),
+    findToCancel: (due) => database.query(selectToCancel, valuesOf(due)),
+    findToRefund: (due) => database.query(selectToRefund, valuesOf(due)),
   }
+}
+
+function valuesOf({ before, after, limit, orderId }: Due): unknown[] {
+  return [before, after, limit, orderId]
 }

@@ -16,6 +16,10 @@ const listUnfinished = sql(
   'orders.list_unfinished',
   `select * from (${unfinished}) as work order by since limit $2`,
 )
+const selectUnfinished = sql(
+  'orders.select_unfinished',
+  `select 1 from (${unfinished}) as work where "orderId" = $2 limit 1`,
+)
 const countUnfinished = sql(
   'orders.count_unfinished',
   `select kind, count(*) as count from (${unfinished}) as work group by kind`,
@@ -24,6 +28,8 @@ const countUnfinished = sql(
 export function createUnfinishedStore(database: Database): UnfinishedStore {
   return {
     list: (before, limit) => database.query<Unfinished>(listUnfinished, [before, limit]),
+    has: async (orderId, before) =>
+      (await database.maybe(selectUnfinished, [before, orderId])) !== undefined,
     count: (before) =>
       database.query<{ kind: UnfinishedKind; count: number }>(countUnfinished, [before]),
   }

@@ -54,9 +54,13 @@ async function cancelPayment({ payments }: Deps, orderId: string): Promise<Payme
 }
 
 /** Carries out cancellations that were requested before that moment; returns how many. */
-export async function finishCancellations(deps: Deps, requestedBefore: Date): Promise<number> {
+export async function finishCancellations(
+  deps: Deps,
+  requestedBefore: Date,
+  orderId?: string,
+): Promise<number> {
   const find = (after: string | undefined, limit: number) =>
-    deps.orders.findToCancel({ before: requestedBefore, after, limit })
+    deps.orders.findToCancel({ before: requestedBefore, after, limit, orderId })
   return visitOrders(deps, find, async ({ orderId }) => {
     const state = await deps.payments.cancelPayment(orderId)
     await conclude(deps, orderId, { state, moment: momentOf(deps, system, 'job:cancellations') })

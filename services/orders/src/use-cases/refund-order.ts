@@ -58,9 +58,13 @@ async function askForRefund(
 }
 
 /** Asks payments for refunds that were recorded before that moment; returns how many orders. */
-export async function finishRefunds(deps: Deps, requestedBefore: Date): Promise<number> {
+export async function finishRefunds(
+  deps: Deps,
+  requestedBefore: Date,
+  orderId?: string,
+): Promise<number> {
   const find = (after: string | undefined, limit: number) =>
-    deps.orders.findToRefund({ before: requestedBefore, after, limit })
+    deps.orders.findToRefund({ before: requestedBefore, after, limit, orderId })
   const told: Told = { actor: { kind: 'system', subjectId: null }, cause: 'job:refunds' }
   return visitOrders(deps, find, async ({ orderId }) => {
     const order = await deps.orders.find(orderId)

@@ -10,9 +10,14 @@ const batchSize = 20
  * Ends checkouts that nobody finished: undoes what they hold and refuses them. Returns how many.
  * Stops at the first neighbour that does not answer; a later round goes on.
  */
-export async function sweepCheckouts(deps: Deps, olderThanMs: number): Promise<number> {
+export async function sweepCheckouts(
+  deps: Deps,
+  olderThanMs: number,
+  orderId?: string,
+): Promise<number> {
   const leaseId = deps.newId()
-  const stuck = await deps.checkouts.claimStuck({ leaseId, olderThanMs, limit: batchSize })
+  const limit = batchSize
+  const stuck = await deps.checkouts.claimStuck({ leaseId, olderThanMs, limit, orderId })
   try {
     await forEachOrder(deps, stuck, async ({ orderId, state }) => {
       // Those before it may have outlasted the lease: the shopper may have come back, or another

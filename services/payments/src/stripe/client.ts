@@ -1,6 +1,8 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { AppError } from '@halles/kit/errors'
+import { httpClientFacts } from '@halles/kit/span-facts'
+import { openSpan, toErrorType } from '@halles/kit/spans'
 import { remainingMs } from '@halles/kit/trace'
 import Stripe from 'stripe'
 
@@ -25,7 +27,7 @@ export function createStripeClient(apiKey: string, apiBase: string | undefined):
   const stripe = new Stripe(apiKey, {
     ...address,
     protocol,
-    httpAgent,
+    httpClient: tracedHttpClient(httpAgent),
     timeout: timeoutMs,
     maxNetworkRetries,
     telemetry: false,
@@ -35,6 +37,31 @@ export function createStripeClient(apiKey: string, apiBase: string | undefined):
     limits: () => ({ timeout: Math.max(1, Math.floor(remainingMs(timeoutMs))) }),
     close: () => httpAgent.destroy(),
   }
+}
+
+/** The SDK's own client, with a span for each request. Stripe is not told of our traces. */
+function tracedHttpClient(agent: HttpAgent | HttpsAgent) {
+  const client = Stripe.createNodeHttpClient(agent)
+  const makeRequest: typeof client.makeRequest = async (...request) => {
+    const [host, port, path, method] = request
+    const span = openSpan('client')
+    const sent = { method, peer: 'stripe', address: `${host}:${port}`, template: toTemplate(path) }
+    try {
+      const answer = await client.makeRequest(...request)
+      span.end(() => httpClientFacts({ ...sent, status: answer.getStatusCode() }))
+      return answer
+    } catch (error) {
+      span.end(() => httpClientFacts({ ...sent, status: undefined, failure: toErrorType(error) }))
+      throw error
+    }
+  }
+  return Object.assign(Object.create(client), { makeRequest }) as typeof client
+}
+
+/** `/v1/refunds/re_1A?expand[]=x` → `/v1/refunds/{id}`: words of the API are lower-case letters. */
+function toTemplate(path: string): string {
+  const [bare = ''] = path.split('?', 1)
+  return bare.replaceAll(/\/(?!v\d+(?:\/|$))(?![a-z_]+(?:\/|$))[^/]+/g, '/{id}')
 }
 
 function toAddress(base: string | undefined): {

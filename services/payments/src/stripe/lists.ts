@@ -56,6 +56,7 @@ function nextOf({ data, has_more: hasMore }: Stripe.ApiList<{ id: string }>): st
   return hasMore ? (data.at(-1)?.id ?? null) : null
 }
 
+/** Stripe refuses moments before 1970, when nobody paid by card on the Internet anyway. */
 function toSeconds(at: Date): number {
-  return Math.floor(at.getTime() / 1_000)
+  return Math.max(0, Math.floor(at.getTime() / 1_000))
 }

@@ -1,3 +1,4 @@
+import { annotate } from '@halles/kit/spans'
 import {
   checkSameTerms,
   checkTerms,
@@ -30,6 +31,7 @@ export async function createPayment(
     terms: asked,
   })
   const { id } = payment
+  annotate('halles.payment.id', id)
   const terms = checkSameTerms(payment, { amount: asked.amount, provider: name })
   if (payment.session) return { paymentId: id, redirectUrl: payment.session.url }
   const provider = deps.providers[name]

@@ -1,4 +1,5 @@
 import { AppError } from '@halles/kit/errors'
+import { annotate } from '@halles/kit/spans'
 import {
   type Conclusion,
   type EventOutcome,
@@ -79,6 +80,7 @@ async function concludeOrReport(
   try {
     payment = event.notice && (await findPayment(deps, event.notice))
     if (!event.notice || !payment) return ignored(null)
+    annotate('halles.payment.id', payment.id)
     return await apply(deps, { event, notice: event.notice, payment, isForced })
   } catch (error) {
     const refusal = toRefusal(error)

@@ -1,6 +1,9 @@
 import type {
+  CatalogueEntry,
   Product as ProductDocument,
   ProductSummary,
+  StaffProduct,
+  StaffVariant,
   Variant as VariantDocument,
 } from '@halles/contracts/gen/http/products'
 import { availabilityOfProduct, type Product, priceFrom, type Variant } from './product.ts'
@@ -40,6 +43,31 @@ export function toSummary(product: Product): ProductSummary {
     variants: product.variants.map(toVariantDocument),
     version: product.version,
   }
+}
+
+/** A product as the staff see it: whatever its status, with its stock. */
+export function toStaffProduct(product: Product): StaffProduct {
+  return {
+    ...toDocument(product),
+    status: product.status,
+    variants: product.variants.map(toStaffVariant),
+  }
+}
+
+/** The same in a list. */
+export function toCatalogueEntry(product: Product): CatalogueEntry {
+  const { id, slug, title, vendor, category, status, images, version } = product
+  return {
+    ...{ id, slug, title, vendor, category, status, version },
+    image: images[0] ?? null,
+    variants: product.variants.map(toStaffVariant),
+    updatedAt: product.updatedAt.toISOString(),
+  }
+}
+
+function toStaffVariant(variant: Variant): StaffVariant {
+  const { onHand: quantity, reserved } = variant
+  return { ...toVariantDocument(variant), quantity, reserved, available: quantity - reserved }
 }
 
 function toVariantDocument(variant: Variant): VariantDocument {

@@ -2,6 +2,7 @@ import { AppError, type FieldError } from '@halles/kit/errors'
 import type { Money } from '@halles/kit/money'
 import { defaultVariantTitle } from '../import/imported-product.ts'
 import { sanitiseDescription, shortHash, slugify } from '../import/text.ts'
+import { chooseImages } from './images.ts'
 import type { Image, Product, Stamp, Variant } from './product.ts'
 import { availabilityOf, checkExists, variantNotFound } from './product.ts'
 
@@ -35,7 +36,12 @@ export type ProductPatch = Partial<Omit<NewProduct, 'options' | 'variants'>>
  */
 export function newProduct(input: NewProduct, { at, newId }: Stamp): Product {
   const options = (input.options ?? []).map((option) => option.trim())
-  const faults = [...slugFaults(input.slug), ...variantFaults(input.variants, options)]
+  const { images, faults: imageFaults } = chooseImages(input.images ?? [], [])
+  const faults = [
+    ...slugFaults(input.slug),
+    ...variantFaults(input.variants, options),
+    ...imageFaults,
+  ]
   if (faults.length > 0) throw invalid(faults)
   checkCurrencies(input.variants)
   return {
@@ -48,7 +54,7 @@ export function newProduct(input: NewProduct, { at, newId }: Stamp): Product {
     tags: [...new Set(input.tags ?? [])],
     status: input.status ?? 'active',
     options,
-    images: (input.images ?? []).map(({ url, alt }) => ({ url, alt })),
+    images,
     variants: input.variants.map((variant) => newVariant(variant, newId())),
     createdAt: at,
     updatedAt: at,
@@ -56,7 +62,7 @@ export function newProduct(input: NewProduct, { at, newId }: Stamp): Product {
   }
 }
 
-function newVariant(input: NewVariant, id: string): Variant {
+export function newVariant(input: NewVariant, id: string): Variant {
   const optionValues = input.optionValues ?? []
   const onHand = input.quantity ?? 0
   return {
@@ -72,7 +78,7 @@ function newVariant(input: NewVariant, id: string): Variant {
   }
 }
 
-function invalid(errors: readonly FieldError[]): AppError {
+export function invalid(errors: readonly FieldError[]): AppError {
   const detail = 'The request has fields that cannot be used.'
   return new AppError('invalid', 'INVALID_REQUEST', detail, { errors })
 }
@@ -85,7 +91,10 @@ function slugFaults(slug: string | undefined): FieldError[] {
   return [{ pointer: '/body/slug', detail: 'must not look like an id' }]
 }
 
-function variantFaults(variants: readonly NewVariant[], options: readonly string[]): FieldError[] {
+export function variantFaults(
+  variants: readonly NewVariant[],
+  options: readonly string[],
+): FieldError[] {
   const faults: FieldError[] = []
   const skus = new Set<string>()
   const values = new Set<string>()
@@ -105,8 +114,10 @@ function variantFaults(variants: readonly NewVariant[], options: readonly string
   return faults
 }
 
-function checkCurrencies(variants: readonly NewVariant[]): void {
-  const currency = variants[0]?.price.currency ?? ''
+export function checkCurrencies(
+  variants: readonly NewVariant[],
+  currency = variants[0]?.price.currency ?? '',
+): void {
   const errors = variants.flatMap(({ price, compareAtPrice }, index) =>
     [
       { money: price, field: 'price' },
@@ -115,7 +126,7 @@ function checkCurrencies(variants: readonly NewVariant[]): void {
       .filter(({ money }) => money !== undefined && money.currency !== currency)
       .map(({ field }) => ({
         pointer: `/body/variants/${index}/${field}/currency`,
-        detail: `must be ${currency}, as the first price`,
+        detail: `must be ${currency}, as the other prices`,
       })),
   )
   if (errors.length > 0) throw currencyMismatch(errors)
@@ -129,7 +140,8 @@ function currencyMismatch(errors: readonly FieldError[]): AppError {
 /** The product as the patch wants it; what the patch does not name stays. */
 export function patchProduct(product: Product, patch: ProductPatch): Product {
   checkExists(product)
-  const faults = slugFaults(patch.slug)
+  const { images, faults: imageFaults } = chooseImages(patch.images ?? [], product.images)
+  const faults = [...slugFaults(patch.slug), ...imageFaults]
   if (faults.length > 0) throw invalid(faults)
   return {
     ...product,
@@ -142,9 +154,7 @@ export function patchProduct(product: Product, patch: ProductPatch): Product {
     ...(patch.category === undefined ? {} : { category: patch.category?.trim() || null }),
     ...(patch.tags === undefined ? {} : { tags: [...new Set(patch.tags)] }),
     ...(patch.status === undefined ? {} : { status: patch.status }),
-    ...(patch.images === undefined
-      ? {}
-      : { images: patch.images.map(({ url, alt }) => ({ url, alt })) }),
+    ...(patch.images === undefined ? {} : { images }),
   }
 }
 
@@ -166,8 +176,18 @@ export function priceVariant(product: Product, variantId: string, price: Money):
 }
 
 /** @throws conflict when fewer pieces are on hand than orders hold. */
-export function stockVariant(product: Product, variantId: string, onHand: number): Product {
+/**
+ * Sets the pieces on hand.
+ * @param seen how many were there when somebody looked; undefined replaces whatever there is.
+ * @throws precondition-failed when pieces came or went since.
+ */
+export function stockVariant(
+  product: Product,
+  variantId: string,
+  { onHand, seen }: { onHand: number; seen: number | undefined },
+): Product {
   return withVariant(product, variantId, (variant) => {
+    if (seen !== undefined && seen !== variant.onHand) throw stockMoved(variant.onHand, seen)
     if (onHand < variant.reserved) {
       throw new AppError(
         'conflict',
@@ -181,6 +201,15 @@ export function stockVariant(product: Product, variantId: string, onHand: number
     }
     return { ...variant, onHand }
   })
+}
+
+function stockMoved(onHand: number, seen: number): AppError {
+  return new AppError(
+    'precondition-failed',
+    'STOCK_MOVED',
+    `The stock changed meanwhile: ${onHand} pieces are on hand, not ${seen}.`,
+    { errors: [{ pointer: '/headers/if-match', detail: `is not "${onHand}"` }] },
+  )
 }
 
 export function findVariant(product: Product, variantId: string): Variant {

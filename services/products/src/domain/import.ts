@@ -1,4 +1,5 @@
 import type { ImportedProduct, ImportedVariant } from '../import/imported-product.ts'
+import { isUploaded } from './images.ts'
 import {
   availabilityOf,
   type Change,
@@ -143,6 +144,8 @@ function mergeAll(existing: Product, imported: ImportedProduct, { newId }: Stamp
   return {
     ...existing,
     ...facts,
+    // What was uploaded here is no file's to take away.
+    images: [...existing.images.filter(isUploaded), ...facts.images],
     variants: [...given, ...existing.variants.filter(({ sku }) => !skus.has(sku))],
   }
 }

@@ -12,9 +12,17 @@ import {
 } from '@halles/contracts/message'
 import { AppError } from '@halles/kit/errors'
 import type { Money } from '@halles/kit/money'
+import type { Upload } from './images.ts'
 
 export type Availability = 'in_stock' | 'low_stock' | 'out_of_stock'
-export type Image = { url: string; alt: string | null }
+/** On another site; or uploaded, with an id and a size. */
+export type Image = {
+  url: string
+  alt: string | null
+  id?: string
+  width?: number
+  height?: number
+}
 
 export type Variant = {
   id: string
@@ -55,6 +63,8 @@ export type Change = {
   before: Product | undefined
   after: Product
   messages: OutgoingMessage<ProductState>[]
+  /** An image that is kept with the change. */
+  upload?: Upload
 }
 
 /** Pieces that remain when a shop begins to say that there are few. */

@@ -9,6 +9,7 @@ import {
   type VariantRow,
   variantColumns,
 } from './rows.ts'
+import { likeWords } from './search.ts'
 
 const orders: Record<Sort, { key: string; type: string; direction: 'asc' | 'desc' }> = {
   // Ids are UUIDv7: their order is the order of creation.
@@ -73,9 +74,8 @@ function listStatement({ limit, sort, words, categoryKey, after }: ListProducts)
 }
 
 function listValues({ words, categoryKey, after, sort }: ListProducts): unknown[] {
-  const [first, ...rest] = words.map((word) => `%${word.replace(/[\\%_]/g, '\\$&')}%`)
   return [
-    ...(first === undefined ? [] : [first, rest]),
+    ...likeWords(words),
     ...(categoryKey === undefined ? [] : [categoryKey]),
     ...(after === undefined ? [] : sort === 'newest' ? [after.id] : [after.key, after.id]),
   ]
@@ -96,7 +96,8 @@ const selectOwner = sql(
 )
 const selectSiblings = sql(
   'products.select_siblings',
-  `select ${variantColumns.join(', ')} from variants where product_id = $1 order by position, id`,
+  `select ${variantColumns.join(', ')} from variants where product_id = $1 and not is_removed
+   order by position, id`,
 )
 
 export function createCatalogue(database: Database): Catalogue {

@@ -1,7 +1,9 @@
 import { sql, type Tx } from '@halles/kit/database'
 import { AppError } from '@halles/kit/errors'
 import { outboxInsert, toOutboxRows } from '@halles/kit/outbox'
+import { droppedImages } from '../domain/images.ts'
 import type { Change, Product } from '../domain/product.ts'
+import { deleteImages, insertImage } from './images.ts'
 import {
   derivedColumns,
   fromProduct,
@@ -21,7 +23,8 @@ import {
  */
 const lockVariantsOfProducts = sql(
   'products.lock_variants_of_products',
-  `select id from variants where product_id = any ($1::uuid[]) order by id for no key update`,
+  `select id from variants where product_id = any ($1::uuid[]) and not is_removed
+   order by id for no key update`,
 )
 const lockProductRows = sql(
   'products.lock_products',
@@ -32,7 +35,7 @@ const lockProductRows = sql(
 const selectVariants = sql(
   'products.select_variants',
   `select ${variantColumns.join(', ')} from variants where product_id = any ($1::uuid[])
-   order by product_id, position, id`,
+     and not is_removed order by product_id, position, id`,
 )
 
 /** Locks products with all their variants, for edits; unknown ids are left out. */
@@ -95,13 +98,23 @@ export async function saveChanges(tx: Tx, changes: readonly Change[], by: string
     JSON.stringify(changes.flatMap((change) => changedPrices(change, by))),
     toOutboxRows(changes.flatMap(({ messages }) => messages)),
   ])
+  const dropped = changes.flatMap(({ before, after }) => droppedImages(before, after))
+  if (dropped.length > 0) await deleteImages(tx, dropped)
+  for (const { upload, after } of changes) {
+    if (upload) await insertImage(tx, upload, { productId: after.id, by, at: after.updatedAt })
+  }
 }
 
 function changedVariants({ before, after }: Change) {
   const known = new Map(
     before && fromVariants(before).map((row) => [row.id, JSON.stringify(row)] as const),
   )
-  return fromVariants(after).filter((row) => known.get(row.id) !== JSON.stringify(row))
+  const kept = new Set(after.variants.map(({ id }) => id))
+  const removed = before ? fromVariants(before).filter(({ id }) => !kept.has(id)) : []
+  return [
+    ...removed.map((row) => ({ ...row, is_removed: true })),
+    ...fromVariants(after).filter((row) => known.get(row.id) !== JSON.stringify(row)),
+  ]
 }
 
 function changedPrices({ before, after }: Change, by: string) {

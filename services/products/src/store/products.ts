@@ -36,18 +36,25 @@ export function createProductStore(database: Database): ProductStore {
       }
     },
     async change(productId, { by }, decide) {
+      let wanted: Product | undefined
       try {
         return await database.transaction(async (tx) => {
           const [product] = await lockProducts(tx, [productId])
           if (!product) throw productNotFound()
           const change = decide(product)
           if (!change) return product
+          wanted = change.after
           await saveChanges(tx, [change], by)
           return change.after
         })
       } catch (error) {
-        throw await takenError(error, undefined)
+        throw await takenError(error, wanted)
       }
     },
+    changeAll: (productIds, { by }, decide) =>
+      database.transaction(async (tx) => {
+        const changes = decide(await lockProducts(tx, productIds))
+        await saveChanges(tx, changes, by)
+      }),
   }
 }

@@ -34,7 +34,7 @@ const open = sql(
   )
   select v.id as "variantId", v.product_id as "productId", v.on_hand as "onHand", v.reserved,
     v.availability, v.sku, p.title, v.title as "variantTitle",
-    v.price_minor as "unitAmountMinor", v.currency, p.status = 'active' as "isSold"
+    v.price_minor as "unitAmountMinor", v.currency, p.status = 'active' and not v.is_removed as "isSold"
   from variants v join products p on p.id = v.product_id
   where v.id = any ($2::uuid[]) and exists (select 1 from opened)
   order by v.id for no key update of v`,

@@ -18,6 +18,7 @@ import {
   variantNotFound,
 } from '../domain/product.ts'
 import { categoryKey, searchWords } from '../domain/search.ts'
+import { replaceVariants, type VariantEdit } from '../domain/variants.ts'
 import type { Deps, ListProducts, NewProduct } from '../ports.ts'
 
 type Editing = Pick<Deps, 'products' | 'catalogue' | 'clock' | 'newId'>
@@ -79,6 +80,15 @@ export async function updateProduct(
   return change(deps, productId, edit, (product) => patchProduct(product, patch))
 }
 
+export async function editVariants(
+  deps: Editing,
+  productId: string,
+  wanted: { options: string[]; variants: VariantEdit[] },
+  edit: Edit,
+) {
+  return change(deps, productId, edit, (product) => replaceVariants(product, wanted, stampOf(deps)))
+}
+
 export async function dropProduct(deps: Editing, productId: string, edit: Edit) {
   await change(deps, productId, edit, removeProduct)
 }
@@ -88,9 +98,17 @@ export async function setPrice(deps: Editing, variantId: string, price: Money, e
   return change(deps, id, edit, (product) => priceVariant(product, variantId, price))
 }
 
-export async function setStock(deps: Editing, variantId: string, onHand: number, edit: Edit) {
+export async function setStock(
+  deps: Editing,
+  variantId: string,
+  { onHand, seen, by }: { onHand: number; seen: number | undefined; by: string },
+) {
   const { id } = await ownerOf(deps, variantId)
-  const product = await change(deps, id, edit, (known) => stockVariant(known, variantId, onHand))
+  // Orders change the stock, and not the product's version, while it is sold.
+  const edit = { by, expectedVersion: undefined }
+  const product = await change(deps, id, edit, (known) =>
+    stockVariant(known, variantId, { onHand, seen }),
+  )
   return { variant: findVariant(product, variantId), version: product.version }
 }
 

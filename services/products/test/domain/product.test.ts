@@ -57,7 +57,11 @@ test('a change that changes nothing is not told', () => {
 test('stock is told only when the availability becomes another one', () => {
   const product = aProduct()
   const stocked = (quantity: number) =>
-    decideChange(product, stockVariant(product, variantIdOf(product), quantity), stamp)
+    decideChange(
+      product,
+      stockVariant(product, variantIdOf(product), { onHand: quantity, seen: undefined }),
+      stamp,
+    )
   assert.deepEqual(typesOf(stocked(19)), [])
   assert.equal(stocked(19)?.after.version, 1)
   assert.equal(stocked(20), undefined)
@@ -114,8 +118,13 @@ test('a price in another currency is refused and names the field', () => {
 test('stock below what orders hold is refused', () => {
   const product = aProduct()
   const held = { ...product, variants: product.variants.map((v) => ({ ...v, reserved: 3 })) }
-  assert.throws(() => stockVariant(held, variantIdOf(held), 2), { code: 'STOCK_BELOW_RESERVED' })
-  assert.equal(stockVariant(held, variantIdOf(held), 3).variants[0]?.onHand, 3)
+  assert.throws(() => stockVariant(held, variantIdOf(held), { onHand: 2, seen: undefined }), {
+    code: 'STOCK_BELOW_RESERVED',
+  })
+  assert.equal(
+    stockVariant(held, variantIdOf(held), { onHand: 3, seen: 20 }).variants[0]?.onHand,
+    3,
+  )
 })
 
 test('a SKU given twice and missing option values name their fields', () => {

@@ -6,13 +6,12 @@ import {
   routes,
   type Stock,
 } from '@halles/contracts/gen/http/products'
-import { type HttpServer, reply, versionEtag, versionFromIfMatch } from '@halles/kit/http-server'
-import { type Caller, requireCaller } from '@halles/kit/tokens'
-import { fromCursor, toCursor } from './cursor.ts'
-import { toDocument } from './domain/documents.ts'
-import type { Product, Variant } from './domain/product.ts'
-import type { Deps, Import } from './ports.ts'
-import { getImport, startImport } from './use-cases/imports.ts'
+import { type HttpServer, reply, versionEtag } from '@halles/kit/http-server'
+import { fromCursor, toCursor } from '../cursor.ts'
+import { toDocument } from '../domain/documents.ts'
+import type { Product, Variant } from '../domain/product.ts'
+import type { Deps, Import } from '../ports.ts'
+import { getImport, startImport } from '../use-cases/imports.ts'
 import {
   createProduct,
   dropProduct,
@@ -22,7 +21,9 @@ import {
   setPrice,
   setStock,
   updateProduct,
-} from './use-cases/products.ts'
+} from '../use-cases/products.ts'
+import { editOf, subjectOf, variantIdOf } from './edits.ts'
+import { serveStaff } from './staff.ts'
 
 export { routes }
 
@@ -40,6 +41,7 @@ export function serveProducts(server: HttpServer<Operations>, deps: HttpDeps): v
   serveCatalogue(server, deps)
   serveEdits(server, deps)
   serveImports(server, deps)
+  serveStaff(server, deps)
 }
 
 function serveCatalogue(server: HttpServer<Operations>, deps: HttpDeps): void {
@@ -88,8 +90,10 @@ function serveEdits(server: HttpServer<Operations>, deps: HttpDeps): void {
   server.on('getStock', async ({ params }) => stockReply(await getStock(deps, variantIdOf(params))))
 
   server.on('setStock', async ({ params, body, headers, caller }) => {
-    const edit = editOf(subjectOf(caller), headers)
-    return stockReply(await setStock(deps, variantIdOf(params), body.quantity, edit))
+    const { by, expectedVersion: seen } = editOf(subjectOf(caller), headers)
+    return stockReply(
+      await setStock(deps, variantIdOf(params), { onHand: body.quantity, seen, by }),
+    )
   })
 }
 
@@ -116,28 +120,15 @@ function readyJson<Body>(text: string, headers: Readonly<Record<string, string>>
   })
 }
 
-/** As the database writes it, so that it can be compared with what it answers. */
-function variantIdOf({ variantId }: { variantId: string }): string {
-  return variantId.toLowerCase()
-}
-
-function subjectOf(caller: Caller | undefined): string {
-  return requireCaller(caller).subjectId
-}
-
-function editOf(by: string, headers: { 'if-match'?: string }) {
-  const ifMatch = headers['if-match']
-  return { by, expectedVersion: ifMatch === undefined ? undefined : versionFromIfMatch(ifMatch) }
-}
-
 function productReply(product: Product, headers: Readonly<Record<string, string>> = {}) {
   return reply(toDocument(product), { headers: { etag: versionEtag(product.version), ...headers } })
 }
 
+/** Its tag tells the pieces on hand, which is what a `PUT` replaces. */
 function stockReply({ variant, version }: { variant: Variant; version: number }) {
   const { id: variantId, onHand: quantity, reserved } = variant
   const stock: Stock = { variantId, quantity, reserved, available: quantity - reserved, version }
-  return reply(stock, { headers: { etag: versionEtag(version) } })
+  return reply(stock, { headers: { etag: versionEtag(quantity) } })
 }
 
 function toImportView({ createdAt, ...found }: Import): ImportView {

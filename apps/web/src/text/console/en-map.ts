@@ -1,0 +1,193 @@
+const decimals = new Intl.NumberFormat('en', { maximumFractionDigits: 1 })
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+const short = (value: number) =>
+  (value < 10 ? decimals : value < 1_000 ? whole : compact).format(value)
+const seconds = (value: number) =>
+  value < 90 ? `${whole.format(value)} s` : `${whole.format(value / 60)} min`
+
+/** The words of the living picture. */
+export const mapWords = {
+  title: 'The architecture, live',
+  names: { client: 'Browsers and apps', balancer: 'Load balancer' },
+  kinds: {
+    client: 'clients',
+    gateway: 'gateways',
+    service: 'service',
+    database: 'database',
+    queue: 'queue',
+    topic: 'topic',
+    provider: 'payment provider',
+    app: 'web server',
+    balancer: 'load balancer',
+    cache: 'shared cache',
+  },
+  states: {
+    ready: 'ready',
+    starting: 'starting',
+    draining: 'draining',
+    frozen: 'frozen',
+    unhealthy: 'silent',
+    ejected: 'ejected',
+    stopped: 'stopped',
+  },
+  sharedPort: 'one shared port',
+  sandbox: 'sandbox',
+  pages: 'pages',
+  sharedCache: 'shared cache',
+  cache: 'from the cache',
+  webhooks: 'webhooks',
+  deadLetters: 'dead letters',
+  deadCount: (count: number | null) => {
+    if (count === null) return 'not known'
+    if (count === 0) return 'none'
+    return count === 1
+      ? '1 message waits for a decision'
+      : `${short(count)} messages wait for a decision`
+  },
+  rate: (perSecond: number) => `${short(perSecond)}/s`,
+  number: short,
+  time: (ms: number) => (ms < 1_000 ? `${short(ms)} ms` : `${short(ms / 1_000)} s`),
+  seconds,
+  percent: (ratio: number) => `${whole.format(100 * ratio)} %`,
+  behind: (count: number) => `${short(count)} waiting`,
+  someReady: (ready: number, all: number) => `${ready} of ${all} ready`,
+  slowBy: (ms: number) => `+${short(ms)} ms`,
+  poolBusy: (busy: number, size: number) => `${busy} of ${size} connections busy`,
+  outboxWaits: (count: number, age: number) => `outbox: ${short(count)}, oldest ${seconds(age)}`,
+  opening: 'Opening the picture …',
+  live: 'Live',
+  lost: (time: string) => `No picture since ${time}. Connecting again …`,
+  lostAtOnce: 'No picture yet. Connecting again …',
+  needsScripts: 'The living picture needs scripts. They are switched off in this browser.',
+  table: 'All parts as a table',
+  part: 'Part',
+  kind: 'Kind',
+  state: 'State',
+  instances: 'Instances',
+  requests: 'Requests',
+  failures: 'Failures',
+  slowest: '95 % faster than',
+  more: 'More',
+  arrows: 'All arrows as a table',
+  from: 'From',
+  to: 'To',
+  traffic: 'Traffic',
+  breaker: 'Breaker',
+  breakers: { closed: 'closed', open: 'open', 'half-open': 'half-open' },
+  legend: 'Legend',
+  legends: {
+    http: 'HTTP',
+    grpc: 'gRPC',
+    queue: 'command',
+    topic: 'event',
+    failing: 'failures',
+    open: 'breaker open',
+  },
+  news: {
+    state: (instance: string, state: string) => `${instance} is ${state}.`,
+    breaker: (from: string, to: string, state: string) =>
+      `The breaker from ${from} to ${to} is ${state}.`,
+    dead: (count: number) => `Dead letters: ${count}.`,
+  },
+  enterFull: 'Full screen',
+  leavePresent: 'Leave presentation',
+  panel: {
+    close: 'Close',
+    lastMinutes: 'The last five minutes',
+    numbers: {
+      requests: 'Requests a second',
+      failures: 'Failures a second',
+      p95Ms: '95 % answered within, ms',
+      hitPercent: 'From the cache, %',
+      memoryMb: 'Memory, MB',
+      busy: 'Connections busy',
+      waiting: 'Waiting',
+      lag: 'Messages behind',
+    },
+    noNumbers: 'Numbers come with the next pictures.',
+    instance: 'Instance',
+    process: 'Process',
+    memory: 'Memory',
+    cpu: 'CPU',
+    restarts: 'Restarts',
+    consumers: 'Consumers',
+    consumer: 'Consumer',
+    lastErrors: 'Last errors and warnings',
+    noErrors: 'None since it started.',
+    errorsUnknown: 'Errors cannot be read now.',
+    routes: 'Busiest routes',
+    route: 'Route',
+    notLocal:
+      'Parts can be stopped and disturbed from here only where the stack runs on one machine.',
+    notAllowed: 'Your role may look, but not disturb. That takes the permission system:write.',
+    notRunHere: 'The stack does not run this part, so it cannot be disturbed from here.',
+    disturb: 'Try what happens',
+    whom: 'Whom',
+    allInstances: 'All instances',
+    actions: {
+      start: 'Start',
+      stop: 'Stop',
+      kill: 'Kill',
+      freeze: 'Freeze',
+      thaw: 'Thaw',
+      slow: 'Slow down',
+      restart: 'Restart',
+      scale: 'Scale',
+    },
+    asks: {
+      start: (name: string) => `Start ${name}?`,
+      stop: (name: string) => `Stop ${name}?`,
+      kill: (name: string) => `Kill ${name}?`,
+      freeze: (name: string) => `Freeze ${name}?`,
+      thaw: (name: string) => `Thaw ${name}?`,
+      slow: (name: string) => `Slow ${name} down?`,
+      restart: (name: string) => `Restart ${name}?`,
+      scale: (name: string) => `How many instances of ${name}?`,
+    },
+    means: {
+      start: 'It is started, and gets requests as soon as it is ready.',
+      stop: 'It ends what it is doing, and stays away until it is started again.',
+      kill: 'It dies at once, as in a crash: what it was answering is lost. It is started again by itself.',
+      freeze:
+        'It stands still without dying: connections stay open and nobody answers. It stays so until it is thawed.',
+      thaw: 'It goes on where it stood still.',
+      slow: 'Everything that it is sent is late by that much. 0 ends it.',
+      restart:
+        'Its instances are replaced one after the other, so that others can answer meanwhile.',
+      scale:
+        'New instances get requests when they are ready; those that go finish their work first.',
+    },
+    shoppers: 'What shoppers notice',
+    othersGoOn: (count: number) =>
+      count === 1
+        ? 'One other instance goes on: shoppers should notice nothing.'
+        : `${count} other instances go on: shoppers should notice nothing.`,
+    noticed: {
+      auth: 'Who is signed in goes on. Nobody can sign in or sign up to the end.',
+      rbac: 'Nothing with their own carts and orders. Staff work with the last known permissions for a while.',
+      customers: 'Profile and addresses are away. Shopping, and signing in, go on.',
+      products: 'The catalogue is shown as it was, marked as older. Nobody can check out.',
+      wishlists: 'The wishlist says that it is away. Everything else goes on.',
+      carts: 'Carts say that they are away. The catalogue and orders can be looked at.',
+      orders:
+        'Browsing and filling carts go on. Nobody can check out; payments that come in are tried again later.',
+      payments:
+        'Nobody can pay. Orders that wait for their payment are settled later, and nothing is charged twice.',
+      gateway: 'Without any gateway there is no shop. While one is left, nothing.',
+      web: 'The pages are away; apps that use the API go on.',
+      postgres: 'Every service lacks its database: only what gateways remember is still shown.',
+      redis: 'Nothing: each gateway remembers and counts for itself.',
+      rabbitmq: 'Nothing at once: new sign-ups and passwords apply when the queue is back.',
+      kafka: 'Nothing at once: changed prices reach carts and wishlists when the topics are back.',
+      haproxy: 'Nobody reaches the shop.',
+      'stripe-sandbox': 'Nobody can pay. Orders that wait for their payment are settled later.',
+    } as Readonly<Record<string, string>>,
+    noticedOther: 'What needs this part is away; the rest goes on.',
+    milliseconds: 'Milliseconds',
+    replicas: 'Instances',
+    cancel: 'Leave it',
+    done: (action: string, name: string) => `${action}: ${name}. Done.`,
+    underWay: (action: string, name: string) => `${action}: ${name}. Under way; watch the picture.`,
+  },
+}

@@ -1,0 +1,3 @@
+import { purchaseAsTrees } from './purchase.ts'
+
+purchaseAsTrees({}, { topics: 'postgresql', queues: 'postgresql' })
