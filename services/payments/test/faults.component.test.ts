@@ -160,10 +160,14 @@ describe('payments, when the provider', () => {
       (await service.stripe.refunds.list({ payment_intent: intent })).data.length
     await eventually(() => service.settled.filter((told) => told.orderId === orderId).length > 2)
     await service.inspect('DELETE', 'faults')
-    await eventually(() => {
-      const phases = service.toldOf(orderId)?.refunds.map(({ phase }) => phase)
-      return phases?.length === 1 && phases[0] === 'REFUND_PHASE_SUCCEEDED'
-    })
+    // The provider waits longer before each time that it tells again.
+    await eventually(
+      () => {
+        const phases = service.toldOf(orderId)?.refunds.map(({ phase }) => phase)
+        return phases?.length === 1 && phases[0] === 'REFUND_PHASE_SUCCEEDED'
+      },
+      { limitMs: 30_000 },
+    )
     assert.equal(await refunds(), 1)
   })
 
