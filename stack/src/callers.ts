@@ -13,6 +13,11 @@ export type Callers = {
    * `CALLERS_BEHIND` when one still does not after half a minute.
    */
   untilFound(members: readonly Member[]): Promise<void>
+  /**
+   * Resolves when every caller that runs sends requests to all that runs: parts that start together
+   * find some of the others away at first. Throws as `untilFound`.
+   */
+  untilAllFound(): Promise<void>
 }
 
 export type CallersOptions = {
@@ -36,10 +41,11 @@ const scrapeLimitMs = 5_000
 /** Asks callers where they send requests to. */
 export function createCallers(options: CallersOptions): Callers {
   const { dataFolder, supervisor, fleet, edge, limitMs = defaultLimitMs } = options
+  const scrape = shareWhileAsked(readMetrics)
 
   /** Whether the caller knows what is listed of the part, and finds as many of it well as run. */
   async function hasFound({ ports }: ProcessEntry, part: string): Promise<boolean> {
-    const way = await readWay(ports.metrics, part)
+    const way = readWay(await scrape(ports.metrics), part)
     if (!way) return true
     const running = supervisor.find(part).filter(isUp).length
     const lists = spokenKinds
@@ -72,21 +78,39 @@ export function createCallers(options: CallersOptions): Callers {
     return (await areUsed().catch(whileAway)) ? [] : ['haproxy']
   }
 
+  async function untilFound(members: readonly Member[]): Promise<void> {
+    const [part = ''] = members.map((each) => each.part)
+    // A caller that has found them is not asked again: a scrape takes milliseconds.
+    const done = new Set<string>()
+    const look = () =>
+      fleet.isFollowed(part)
+        ? servicesBehind(part, done)
+        : haproxyBehind(part === 'gateway' ? members : [])
+    const endsAtMs = performance.now() + limitMs
+    for (let behind = await look(); behind.length > 0; behind = await look()) {
+      if (performance.now() > endsAtMs) throw callersBehind(behind, members)
+      await delay(pauseMs)
+    }
+  }
+
   return {
-    async untilFound(members) {
-      const [part = ''] = members.map((each) => each.part)
-      // A caller that has found them is not asked again: a scrape takes milliseconds.
-      const done = new Set<string>()
-      const look = () =>
-        fleet.isFollowed(part)
-          ? servicesBehind(part, done)
-          : haproxyBehind(part === 'gateway' ? members : [])
-      const endsAtMs = performance.now() + limitMs
-      for (let behind = await look(); behind.length > 0; behind = await look()) {
-        if (performance.now() > endsAtMs) throw callersBehind(behind, members)
-        await delay(pauseMs)
-      }
+    untilFound,
+    async untilAllFound() {
+      const names = new Set(supervisor.status().map(({ part }) => part))
+      await Promise.all([...names].map((name) => untilFound(supervisor.find(name).filter(isUp))))
     },
+  }
+}
+
+/** Those who ask for the same at the same time get the same answer. */
+function shareWhileAsked<K, T>(ask: (key: K) => Promise<T>): (key: K) => Promise<T> {
+  const asked = new Map<K, Promise<T>>()
+  return (key) => {
+    const known = asked.get(key)
+    if (known) return known
+    const answer = ask(key).finally(() => asked.delete(key))
+    asked.set(key, answer)
+    return answer
   }
 }
 
@@ -106,15 +130,19 @@ const measurement = /^upstream_(?<what>instances|in_flight)\{(?<labels>.*)\} (?<
 const labelIn = (labels: string, name: string) =>
   new RegExp(`(?:^|,)${name}="([^"]*)"`).exec(labels)?.[1] ?? ''
 
-/** The way of the process on that port to the part; undefined when it does not call it. */
-async function readWay(port: number | undefined, part: string): Promise<Way | undefined> {
+async function readMetrics(port: number | undefined): Promise<string> {
   const signal = AbortSignal.timeout(scrapeLimitMs)
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal })
   if (!answer.ok) throw new Error(`The metrics answered ${answer.status}.`)
+  return answer.text()
+}
+
+/** The way of a process to the part, by its metrics; undefined when it does not call it. */
+function readWay(metrics: string, part: string): Way | undefined {
   const addresses = new Set<string>()
   let wellCount = 0
   let isCaller = false
-  for (const line of (await answer.text()).split('\n')) {
+  for (const line of metrics.split('\n')) {
     const { what, labels = '', value } = measurement.exec(line)?.groups ?? {}
     if (labelIn(labels, 'upstream') !== part) continue
     isCaller = true

@@ -21,7 +21,7 @@ export function createRolling({
 }: {
   supervisor: Supervisor
   fleet: Fleet
-  callers: Callers
+  callers: Pick<Callers, 'untilFound'>
 }): Rolling {
   /** Adds the instance with the lowest free number; it is gone again when it cannot start. */
   async function addTo(part: string, say: Say): Promise<Member> {

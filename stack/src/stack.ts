@@ -105,8 +105,9 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
   // A stop during the start must not wait until everything is ready.
   signal.addEventListener('abort', () => supervisor.stop(), { once: true })
   await startParts(supervisor.start(), logs)
-  if (postgres.isNew) await untilAdministratorCanSignIn(platform, signal)
   const callers = createCallers({ dataFolder, supervisor, fleet, edge })
+  await callers.untilAllFound()
+  if (postgres.isNew) await untilAdministratorCanSignIn(platform, signal)
   const control = await listenForControl(dataFolder, createVerbs({ supervisor, fleet, callers }))
   undo.push(() => control.close())
   return {

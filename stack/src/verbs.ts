@@ -5,7 +5,7 @@ import type { Fleet } from './fleet.ts'
 import { createRolling, type Say } from './rolling.ts'
 import type { Member, ProcessEntry, Supervisor } from './supervisor.ts'
 
-type Verbs = { supervisor: Supervisor; fleet: Fleet; callers: Callers }
+type Verbs = { supervisor: Supervisor; fleet: Fleet; callers: Pick<Callers, 'untilFound'> }
 
 /** Answers what tools ask of a running stack; two that change the same part exclude each other. */
 export function createVerbs({ supervisor, fleet, callers }: Verbs) {

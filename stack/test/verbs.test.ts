@@ -35,7 +35,7 @@ async function open(...fixtures: Fixture[]) {
   await supervisor.start()
   const said: string[] = []
   const found: string[] = []
-  const callers: Callers = {
+  const callers: Pick<Callers, 'untilFound'> = {
     async untilFound(members) {
       if (members.some(({ part }) => part === 'unheard')) throw new Error('Nobody has found it.')
       found.push(members.map(({ instance }) => instance).join())
