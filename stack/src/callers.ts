@@ -26,6 +26,8 @@ export type CallersOptions = {
   fleet: Pick<Fleet, 'canReplicate' | 'isFollowed'>
   /** Undefined where the gateways share a port: the kernel knows who listens. */
   edge: Pick<Edge, 'unused'> | undefined
+  /** Whether a caller was given addresses of its own for a part, and so never meets ours. */
+  isElsewhere?(caller: string, part: string): boolean
   limitMs?: number
 }
 
@@ -41,6 +43,7 @@ const scrapeLimitMs = 5_000
 /** Asks callers where they send requests to. */
 export function createCallers(options: CallersOptions): Callers {
   const { dataFolder, supervisor, fleet, edge, limitMs = defaultLimitMs } = options
+  const { isElsewhere = () => false } = options
   const scrape = shareWhileAsked(readMetrics)
 
   /** Whether the caller knows what is listed of the part, and finds as many of it well as run. */
@@ -61,7 +64,7 @@ export function createCallers(options: CallersOptions): Callers {
     const asked = supervisor
       .status()
       .filter((each) => each.state === 'ready' && fleet.canReplicate(each.part))
-      .filter(({ instance }) => !done.has(instance))
+      .filter((each) => !done.has(each.instance) && !isElsewhere(each.part, part))
     const found = await Promise.all(
       asked.map(async (caller) => {
         const hasIt = await hasFound(caller, part).catch(whileAway)

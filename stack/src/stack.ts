@@ -5,6 +5,7 @@ import { createCallers } from './callers.ts'
 import { listenForControl } from './control.ts'
 import { lockDataFolder, openDataFolder } from './data-folder.ts'
 import { chooseEdge, type Edge, type EdgeWanted, openEdge } from './edge.ts'
+import { overridesOf } from './environment.ts'
 import { untilAdministratorCanSignIn } from './first-sign-in.ts'
 import { createFleet } from './fleet.ts'
 import { isPortFree } from './free-ports.ts'
@@ -105,7 +106,13 @@ async function assemble(options: StackOptions, assembly: Assembly): Promise<Stac
   // A stop during the start must not wait until everything is ready.
   signal.addEventListener('abort', () => supervisor.stop(), { once: true })
   await startParts(supervisor.start(), logs)
-  const callers = createCallers({ dataFolder, supervisor, fleet, edge })
+  const callers = createCallers({
+    ...{ dataFolder, supervisor, fleet, edge },
+    isElsewhere: (caller, part) => {
+      const own = overridesOf(caller, platform.overrides)
+      return ['URLS', 'GRPC'].some((kind) => `${part.toUpperCase()}_${kind}` in own)
+    },
+  })
   await callers.untilAllFound()
   if (postgres.isNew) await untilAdministratorCanSignIn(platform, signal)
   const control = await listenForControl(dataFolder, createVerbs({ supervisor, fleet, callers }))
